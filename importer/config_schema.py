@@ -1,4 +1,4 @@
-"""Check the tables of importer.toml with pydantic.
+"""Check the tables of importer.toml, and the options that a program gives, with pydantic.
 
 The keys of a table are the `key` fields of its dataclasses, and the options of a run that such a table may
 set. A module of its own, because pydantic is slow to import and most commands need no table checked.
@@ -7,9 +7,11 @@ set. A module of its own, because pydantic is slow to import and most commands n
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -24,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from importer.errors import SettingsError
+from importer.errors import SettingsError, UsageError
 from importer.models import Mode, Note
 from importer.option_layers import GivenOptions
 from importer.option_types import (
@@ -39,8 +41,9 @@ from importer.option_types import (
     NumberValue,
     TextValue,
     ValueKind,
+    read_value,
 )
-from importer.options import declared_options
+from importer.options import RunOptions, declared_options
 from importer.reasons import value_reason
 
 TableKind = Literal["profile", "job"]
@@ -106,6 +109,48 @@ def check_table(
     values = {name: value for cls in classes for name, value in _read(cls, found).items()}
     options = {name: getattr(found, name) for name in _option_keys(kind) if name in found.model_fields_set}
     return CheckedTable(values, GivenOptions.read(options))
+
+
+def check_options(options: RunOptions) -> RunOptions:
+    """Return the options of a program with their values as this one holds them: a mode's name as its mode.
+
+    Raises UsageError `bad-option` with the option and the reason.
+    """
+    known = declared_options()
+    chosen = {name: getattr(options, name) for name in known}
+    chosen = {name: value for name, value in chosen.items() if value != known[name].default}
+    plain = {name: _plain(known[name].kind, value) for name, value in chosen.items()}
+    model = _options_model()
+    try:
+        model.model_validate(plain)
+    except ValidationError as error:
+        mistake = _first_mistake(model, error, "options")
+        raise UsageError("bad-option", option=mistake["place"], reason=mistake["reason"]) from None
+    return dataclasses.replace(
+        options, **{name: read_value(known[name].kind, value) for name, value in plain.items()}
+    )
+
+
+def _plain(kind: ValueKind, value: object) -> object:
+    """Return a value as TOML would hold it."""
+    match kind, value:
+        case ModeValue(), int() if value in set(Mode) and not isinstance(value, bool):
+            return Mode(value).label
+        case FolderValue(), os.PathLike():
+            return os.fspath(value)
+        case FilesValue(), tuple():
+            return [os.fspath(one) if isinstance(one, os.PathLike) else one for one in value]
+        case _, StrEnum():
+            return value.value
+    return value
+
+
+@cache
+def _options_model() -> type[ConfigTable]:
+    keys: dict[str, Any] = {
+        name: (_written(option.kind) | None, None) for name, option in declared_options().items()
+    }
+    return create_model("Options", __base__=ConfigTable, **keys)
 
 
 @cache

@@ -59,6 +59,19 @@ def to_json(value: object, indent: int | None = None) -> str:
     return text if text.isprintable() else _IN_LINES.sub(_json_code, text)
 
 
+_HIDDEN = "?…"
+"""Ends an address whose query is not shown."""
+
+
+def as_argument(name: str) -> str:
+    """Return a file's name as a word of a command: FILE where the name that people see leads nowhere.
+
+    So it is with a link whose query is not shown, standard input, and a table of a program.
+    """
+    leads = not name.endswith(_HIDDEN) if "://" in name else os.path.lexists(name)
+    return shell_command([name]) if leads else "FILE"
+
+
 def shell_command(words: Sequence[str]) -> str:
     """Return a command line, quoted for the shell of this system, that can be printed and copied.
 

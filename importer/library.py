@@ -49,9 +49,12 @@ def import_file(
     of the run. `stopper.stop(reason)`, from any thread, ends it in order.
 
     Raises ImporterError (with `code` and `exit_code`) where there can be no run: the file or its mapping
-    cannot be read, settings are missing, another run holds the lock. How the server behaved is no exception:
-    see `counts`, `exit_code` and `stop` of the summary.
+    cannot be read, an option is wrong, settings are missing, another run holds the lock. How the server
+    behaved is no exception: see `counts`, `exit_code` and `stop` of the summary.
     """
+    from importer.config_schema import check_options
+
+    options = check_options(options) if options is not None else None
     # A profile that is named has lists of people who must not be sent, whoever signs.
     chosen = Profile() if connection is not None and profile is None else load_config().profile(profile)
     settings = SessionSettings(chosen, connection, journal=journal)

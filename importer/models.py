@@ -225,9 +225,9 @@ class Note:
     quotes: bool = False
     """Whether it quotes cells: such a note belongs in no log, and in no masked report."""
 
-    def sentence(self, lang: str = "en", *, on_page: bool = False) -> str:
-        """What was found, and what was made of it."""
-        return messages.note_text(self.code, dict(self.found), lang, on_page=on_page)
+    def sentence(self, lang: str = "en", *, on_page: bool = False, advise: bool = False) -> str:
+        """What was found, and what was made of it. `advise`: what to do, too."""
+        return messages.note_text(self.code, dict(self.found), lang, on_page=on_page, advise=advise)
 
 
 @dataclass(frozen=True, slots=True)

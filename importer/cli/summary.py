@@ -42,7 +42,7 @@ def show(console: Console, result: ReportResult, lang: str, *, mask: bool = Fals
     _reasons(console, "heading-left-out", [one for one in result.reasons if one.status in LEFT_OUT], lang)
     _reasons(console, "heading-answers", [one for one in result.reasons if one.status in ANSWERED], lang)
     _not_imported(console, summary.not_imported, lang)
-    notes = [*summary.notes, *(note.sentence(lang) for note in result.notes)]
+    notes = [*summary.notes, *(note.sentence(lang, advise=True) for note in result.notes)]
     if notes:
         _heading(console, "heading-notes", lang)
         for note in notes:

@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,15 @@ if TYPE_CHECKING:
         QueriesAhead,
         RunEnded,
         RunStarted,
+        SharingQuestion,
     )
     from importer.pipeline.plan import RunPlan
     from importer.pipeline.run import StopToken
     from importer.reports import ReportResult
     from importer.sources.fetching import Fetching
 
+_PAIRS = 5
+"""So many people with a contact of somebody else are shown."""
 SAME_OFFSET_MS = 2000
 """Every worker that was refused corrects the clock. A person is told once, and again if it moves further."""
 
@@ -95,7 +99,7 @@ class TerminalObserver(RunObserver):
 
     def on_queries_ahead(self, event: QueriesAhead) -> None:
         note = event.note()
-        self._say(note.code, note.sentence(self._lang), dict(note.found))
+        self._say(note.code, note.sentence(self._lang, advise=True), dict(note.found))
 
     def on_run_started(self, event: RunStarted) -> None:
         plan, record = event.plan, event.record
@@ -105,7 +109,7 @@ class TerminalObserver(RunObserver):
         for note in (*plan.notes, *plan.list_doubts):
             if note.quotes and self._output.log_json:
                 continue
-            self._say(note.code, note.sentence(self._lang), dict(note.found))
+            self._say(note.code, note.sentence(self._lang, advise=True), dict(note.found))
         if plan.destination is not None and not record.dry_run:
             line = destination_line(plan.destination, plan.mode, plan.source.name, rows, self._lang)
             there = plan.destination
@@ -167,7 +171,7 @@ class TerminalObserver(RunObserver):
 
     def on_canary_answered(self, event: delivery.CanaryAnswered) -> None:
         note = canary_note(event)
-        self._say(note.code, note.sentence(self._lang), dict(note.found))
+        self._say(note.code, note.sentence(self._lang, advise=True), dict(note.found))
 
     def on_turn_taken(self, event: delivery.TurnTaken) -> None:
         code = "sending-turn-taken"
@@ -272,6 +276,25 @@ class TerminalObserver(RunObserver):
         code = "refusing-left-out-kept" if kept else "refusing-left-out"
         found = {"conditions": text.rstrip(), "file": prompt.file if prompt is not None else ""}
         self._say(code, sentence(code, found, self._lang))
+
+    def send_sharing(self, question: SharingQuestion) -> bool:
+        lang, shared = self._lang, question.shared
+        pairs = [
+            sentence(
+                "sharing-pair",
+                {"name": one.name, "row": one.row, "other": one.other, "other_row": one.other_row},
+                lang,
+            )
+            for one in shared[:_PAIRS]
+        ]
+        self._say("sharing", sentence("sharing", {"rows": len(shared)}, lang), {"rows": len(shared)})
+        for line in (*pairs, *("…" for _ in shared[_PAIRS : _PAIRS + 1])):
+            echo(f"  {line}", err=True)
+        return self._confirm("ask-sharing")
+
+    def on_taken_apart(self, corrections: Path) -> None:
+        found = {"file": corrections}
+        self._say("sharing-taken-apart", sentence("sharing-taken-apart", found, self._lang), found)
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Ask before mode replace and before the same file once more.

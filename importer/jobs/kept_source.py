@@ -179,6 +179,10 @@ class AddressSource:
         finally:
             store.close()
 
+    def shown(self, found: InboxFile) -> str:
+        """Return the address, or the database, as people see it."""
+        return str(self.named)
+
     @contextlib.contextmanager
     def borrowed(self, found: InboxFile) -> Iterator[Path]:
         """Yield a copy of the file, or of the result."""

@@ -285,6 +285,10 @@ class RemoteInbox:
     def _at(self, *parts: str) -> str:
         return "/".join([self.store.root.rstrip("/"), *(part for part in parts if part)])
 
+    def shown(self, found: InboxFile) -> str:
+        """Return the address of a file."""
+        return self._shown(found.path.name)
+
     def _shown(self, name: str) -> str:
         return f"{self.location.shown().rstrip('/')}/{name}"
 

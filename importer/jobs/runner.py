@@ -10,36 +10,29 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
-from pathlib import Path
 
-from importer.config import Connection, Profile
+from importer.config import Profile
 from importer.errors import (
     FaultError,
     ImporterError,
     InputError,
     LockedError,
-    MappingError,
     ReportError,
     UnreachableError,
 )
 from importer.exit_codes import ExitCode, worst_exit_code
-from importer.jobs import inbox, tripwires
+from importer.jobs import inbox
 from importer.jobs.config import Job, JobEnvironment
 from importer.jobs.file_store import FOLDERS, FileStore, legible
 from importer.jobs.log import JobLog
 from importer.jobs.notify import announce_round
-from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor, rows_open, sends_all
+from importer.jobs.process_file import NOT_SENT, NOT_SENT_AGAIN, FileProcessor, sends_all
 from importer.jobs.remote_inbox import RemoteSource, remote_source
 from importer.jobs.results import FileResult, RoundReport, format_error, shown_counts
 from importer.journal import Journal
-from importer.journal.job_history import FileContent, FileFate, FileRecord, RoundResult
+from importer.journal.job_history import FileFate, FileRecord, RoundResult
 from importer.journal.locks import FileLock, Lock, LockHolder
-from importer.models import Status
 from importer.options import RunOptions
-from importer.pipeline import plan as plans
-from importer.pipeline.changed_rows import changed_rows
-from importer.pipeline.flow import RunContext
-from importer.pipeline.precheck import precheck
 from importer.pipeline.run import StopToken
 from importer.pipeline.session import Session, SessionSettings
 from importer.pipeline.suppression_lists import read_list
@@ -349,72 +342,3 @@ def _time_limit(seconds: float | None, stopper: StopToken) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-@dataclass(frozen=True, slots=True)
-class FilePreview:
-    """What would become of one file."""
-
-    path: Path
-    fate: str
-    """import, resume, hold, fail, repeated, wait, held; at-work: the round that is under way has it."""
-    rows: int = 0
-    to_send: int = 0
-    invalid: int = 0
-    message: str = ""
-
-
-def preview(
-    job: Job,
-    journal: Journal,
-    connection: Connection | None,
-    options: RunOptions,
-    environment: JobEnvironment,
-) -> tuple[FilePreview, ...]:
-    """Return what a round would do with each file. `connection` is None if credentials are missing.
-
-    Raises InputError if the folder cannot be read.
-    """
-    history = journal.jobs
-    begun = "at-work" if journal.job_running(job.name) else "resume"
-    files = [FilePreview(one.place, begun, *rows_open(journal, one)) for one in history.open_files(job.name)]
-    files += [
-        FilePreview(record.target, "held", record.rows)
-        for record in history.with_fate(job.name, FileFate.HELD)
-        if record.target is not None and record.target.exists()
-    ]
-    remote = remote_source(job, journal.path)
-    seen = inbox.list_inbox(job, lambda: environment.clock().timestamp(), environment.sleep, remote)
-    for found in seen.ready:
-        if remote is None:
-            files.append(_preview_file(job, found.path, journal, connection, options))
-            continue
-        with remote.borrowed(found) as copy:
-            one = _preview_file(job, copy, journal, connection, options)
-            files.append(replace(one, path=found.path))
-    files += [FilePreview(found.path, "wait") for found in seen.waiting]
-    return tuple(files)
-
-
-def _preview_file(
-    job: Job, path: Path, journal: Journal, connection: Connection | None, options: RunOptions
-) -> FilePreview:
-    lang = options.lang
-    try:
-        plan = plans.make_plan(path, replace(options, dry_run=connection is None), connection, journal)
-    except (InputError, MappingError) as error:
-        return FilePreview(path, "fail", message=format_error(error, lang))
-    try:
-        key = plan.destination.key if plan.destination else ""
-        content = FileContent(plan.source.sha256, plan.mapping.digest, key)
-        if journal.jobs.find_file(job.name, content, FileFate.DONE):
-            return FilePreview(path, "repeated")
-        found = precheck(plan, RunContext(changes=changed_rows(plan, journal)), lambda rows: None)
-        past = journal.jobs.with_fate(job.name, FileFate.DONE, tripwires.COMPARED_FILES)
-        tripped: ImporterError | None = tripwires.check_tripwires(found, past, job.tripwires)
-        fate, message = ("hold", format_error(tripped, lang)) if tripped else ("import", "")
-        return FilePreview(path, fate, found.rows, found.to_send, found.counts[Status.INVALID], message)
-    except InputError as error:
-        return FilePreview(path, "fail", message=format_error(error, lang))
-    finally:
-        plan.close()

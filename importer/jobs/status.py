@@ -64,7 +64,7 @@ class JobStatus:
 
     def said(self) -> str:
         """Return how the job is doing, without figures."""
-        told = "; ".join(filter(None, (*(self.why or (self._all_well(),)), self._left())))
+        told = "; ".join(filter(None, (*(self.why or (self._all_well(),)), self._now(), self._left())))
         told = single_line(told).replace("|", "¦")  # | begins the figures
         return f"{self.health.name} - {self.job}: {told}"
 
@@ -80,9 +80,14 @@ class JobStatus:
         names = ", ".join(record.name for record in self.left)
         return sentence("job-left", {"rows": rows, "names": names}, self.lang) if rows else ""
 
+    def _now(self) -> str:
+        if self.last is None or self.last.result is not RoundResult.RUNNING:
+            return ""
+        return sentence("job-running-since", {"when": f"{self.last.started:%Y-%m-%d %H:%M}"}, self.lang)
+
     def _all_well(self) -> str:
         if not self.good or not self.good.ended:
-            return ""
+            return sentence("job-no-good-round", {}, self.lang)
         return sentence("job-last-good-round", {"when": f"{self.good.ended:%Y-%m-%d %H:%M}"}, self.lang)
 
     def json(self) -> str:

@@ -122,8 +122,11 @@ def is_key(name: str) -> bool:
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names of a text that lists them with a | between two, as the packaged words do."""
-    return [name for part in text.split("|") if (name := part.strip())]
+    """Return the names of a text that lists them with a | between two, as the packaged words do.
+
+    A line may end within a name.
+    """
+    return [name for part in text.split("|") if (name := " ".join(part.split()))]
 
 
 def matches_pattern(pattern: str, text: str) -> bool:

@@ -16,7 +16,7 @@ from importer import contracts
 from importer.contracts import Contract
 from importer.dataclass import dataclass
 from importer.errors import MappingError
-from importer.escaping import shell_command
+from importer.escaping import as_argument
 from importer.mapping import loader, person_names
 from importer.mapping.base import (
     is_key,
@@ -265,7 +265,7 @@ def from_header(
             continue
         for one in claims.setdefault(field, []):
             if share_sheet(one, column, sheets):
-                claim = {"field": field, "one": one, "other": column, "file": shell_command([file])}
+                claim = {"field": field, "one": one, "other": column, "file": as_argument(file)}
                 raise MappingError("mapping-two-columns", **claim)
         claims[field].append(column)
     for column, field in (labels or {}).items():
@@ -284,7 +284,7 @@ def _unfed_error(
     unfed: Sequence[str], header: Sequence[str], claims: Mapping[str, Sequence[str]], file: str
 ) -> MappingError:
     """Return the error of a header that feeds not all required fields. A column of names may settle it."""
-    found = {"fields": ", ".join(unfed), "header": quote_names(header), "file": shell_command([file])}
+    found = {"fields": ", ".join(unfed), "header": quote_names(header), "file": as_argument(file)}
     taken = {column for columns in claims.values() for column in columns}
     names = [
         column

@@ -30,6 +30,8 @@ _REQUIRED = PatternFill("solid", fgColor="FFF2CC")
 _OPTIONAL = PatternFill("solid", fgColor="DDEBF7")
 _FONT = "Calibri"
 """A font without a name is one with serifs in LibreOffice."""
+_EXAMPLE_HEIGHT = 3 * 15.0
+"""Points: three lines, which a spreadsheet program does not make room for by itself."""
 _EXAMPLES = {
     "sms_phone": "8613812345678",
     "whats_app_phone": "8613812345678",
@@ -157,6 +159,7 @@ def _example(sheet: Worksheet, number: int, column: TemplateColumn, lang: str) -
     name = column.field.name
     if name.endswith("_name"):
         cell.value = f"{EXAMPLE_MARK}: {messages.sentence('template-example', {}, lang)}"
+        sheet.row_dimensions[2].height = _EXAMPLE_HEIGHT
     elif name == "gender":
         cell.value = messages.sentence("template-choices", {}, lang).split(",")[0]
     elif not column.key:

@@ -199,10 +199,14 @@ def hint_template(code: str, lang: str, *, on_page: bool = False) -> str:
     return entries[other].message[lang] if on_page and other in entries else entries[code].hint[lang]
 
 
-def note_text(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False) -> str:
-    """The message of a note; `on_page` as in `hint`."""
+def note_text(
+    code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False, advise: bool = False
+) -> str:
+    """The message of a note; `on_page` as in `hint`. `advise`: its hint, too, unless on the page."""
     other = f"{_ON_PAGE}{code}"
-    return sentence(other if on_page and other in catalogue() else code, found, lang)
+    if on_page or not advise:
+        return sentence(other if on_page and other in catalogue() else code, found, lang)
+    return full_text(code, found, lang)
 
 
 def full_text(code: str, found: Mapping[str, object], lang: str = "en", *, on_page: bool = False) -> str:

@@ -22,9 +22,11 @@ from importer.fingerprints import NO_KEY, FingerprintKey
 from importer.mapping import Mapper, merged_cells, person_names
 from importer.models import Chunk, Issue, Issues, MappedChunk, Mode, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
+from importer.pipeline import people
 from importer.pipeline.corrections import (
     CORRECTED,
     KEPT,
+    RESTORED,
     RUINED,
     Differences,
     ImportedRows,
@@ -160,9 +162,10 @@ class Checker:
             self._tag,
             self._sent_key,
         )
-        if (corrected & ~stale).any():
-            told = RepeatedIssue(CORRECTED, Severity.NOTE, rows[corrected & ~stale], sheet)
-            issues = Issues((*issues.parts, told))
+        if differ is not None:
+            again = {CORRECTED: corrected & ~stale & ~differ.restored, RESTORED: corrected & differ.restored}
+            told = (RepeatedIssue(code, Severity.NOTE, rows[those], sheet) for code, those in again.items())
+            issues = Issues((*issues.parts, *(part for part in told if len(part))))
         judged = self._claims.judge(customers)
         checked = self._settled(chunk, issues, outcomes, customers, judged)
         return dataclasses.replace(checked, corrected=rows[corrected], stale=rows[stale])
@@ -287,8 +290,12 @@ class Checker:
                 outcomes += _outcome(sheet, same, Status.DUPLICATE, "same-contact")
             if self._duplicates is not Duplicates.SEND:
                 kept &= ~judged.same_contact
-            severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
-            issues = Issues((*issues.parts, RepeatedIssue("same-contact", severity, same, sheet)))
+            if self._duplicates is Duplicates.SEND:
+                told = people.warnings(customers.where(kept), judged.same_contact[kept])
+                issues = Issues((*issues.parts, *told))
+            else:
+                severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING
+                issues = Issues((*issues.parts, RepeatedIssue(people.SAME_CONTACT, severity, same, sheet)))
         return CheckedChunk(chunk, issues, tuple(outcomes), customers.where(kept))
 
 
@@ -309,15 +316,15 @@ def _written_errors(chunk: Chunk, name: str) -> Iterator[Issue]:
 
 
 _TOO_LONG = ("too-long", "maybe-too-long")
-_WHOLE_ROW = ("unclosed-quote", "text-after-quote", "extra-cells")
-"""What puts cells of a row into other columns, the likeliest cause first."""
+_WHOLE_ROW = ("unclosed-quote", "text-after-quote", "extra-cells", "bad-json-line", "bad-encoding")
+"""What puts cells of a row into other columns, the likeliest cause first, or leaves none of them."""
 
 
 def _beside_errors(parts: Sequence[_Part]) -> Sequence[_Part]:
     """Return the issues without what follows from others: #REF! is no bad phone, and in a row whose cells
     have moved into other columns nothing else is to the point."""
     for code in _WHOLE_ROW:
-        moved = Issues.rows_of(part for part in parts if part.code == code)
+        moved = Issues.rows_of(part for part in parts if part.code == code and part.column is None)
         if moved.size:
             parts = [left for part in parts if (left := part if part.code == code else _but(part, moved))]
     errors = [part for part in parts if part.code == "cell-error"]

@@ -20,6 +20,8 @@ CORRECTED = "correction-sent"
 """The code of a note on a row that is in, and is sent once more with other values."""
 RUINED = "correction-unreadable"
 """The code of a row that is in and differs, but with cells that cannot be meant so."""
+RESTORED = "restored"
+"""The code of a note on a row that is in, has not changed, and takes its place in the CRM again."""
 KEPT = "correction-kept"
 """The code of a row that is in and differs, where the CRM keeps what it has."""
 EMPTIED = "correction-emptied"
@@ -62,6 +64,8 @@ class Differences:
     """It has no phone or e-mail with which it was sent before."""
     without_contact: np.ndarray
     """Of these, those that were sent without any."""
+    restored: np.ndarray
+    """Nothing differs, but a later row that took its place in the CRM has given up the contact of both."""
 
 
 def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> Differences:
@@ -73,7 +77,7 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     values, contacts = known.copy(), np.zeros(len(rows), dtype=bool)
     emptied = np.zeros(len(rows), dtype=np.uint32)
     if again.sent is None:
-        return Differences(contacts, contacts, contacts, emptied, contacts, contacts)
+        return Differences(contacts, contacts, contacts, emptied, contacts, contacts, contacts)
     places = np.searchsorted(rows, again.rows)
     was, keys = imported.sent, imported.sent.contacts[places]
     values[places] &= again.sent != was.lines[places]
@@ -85,7 +89,28 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     without_contact[places] = strangers[places] & ~keys.any(axis=1)
     stale = values & (imported.written == 0)
     stale[places] |= values[places] & (again.sent == imported.written[places])
-    return Differences(values, contacts, stale, emptied, strangers, without_contact)
+    restored = known & ~values
+    givers = _givers(places, keys, again.contacts, values[places])
+    restored &= np.isin(np.arange(len(rows)), list(givers))
+    strangers[[giver for there, giver in givers.items() if restored[there]]] = False
+    return Differences(values | restored, contacts, stale, emptied, strangers, without_contact, restored)
+
+
+def _givers(places: np.ndarray, was: np.ndarray, now: np.ndarray, differ: np.ndarray) -> dict[int, int]:
+    """Return by the place of a row that of a later one which has given up a contact that both were sent with;
+    between the two no row has it. `was` and `now`: the contacts of the rows at these places."""
+    holders: dict[int, int] = {}
+    found: dict[int, int] = {}
+    changed = np.flatnonzero(differ & (was != 0).any(axis=1))
+    wanted = set(was[changed].ravel().tolist()) - {0}
+    for number in np.flatnonzero(np.isin(was, list(wanted)).any(axis=1)).tolist() if wanted else ():
+        kept = set(now[number].tolist())
+        for key in set(was[number].tolist()) & wanted:
+            if key in kept:
+                holders[key] = int(places[number])
+            elif key in holders:
+                found[holders[key]] = int(places[number])
+    return found
 
 
 def ruined_rows(

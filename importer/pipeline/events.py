@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from importer.dataclass import dataclass
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from importer.mapping.rules import Condition
     from importer.options import RunOptions
     from importer.pipeline.check import CheckedChunk
+    from importer.pipeline.people import SharedContact
     from importer.pipeline.plan import RunPlan
     from importer.sources.locations import FileName
 
@@ -170,6 +172,16 @@ class ConsentQuestion:
         return Note("refusals-sent", found)
 
 
+@dataclass(frozen=True, slots=True)
+class SharingQuestion:
+    """People have a contact of somebody else in the file: are they sent with it, in the other's place?"""
+
+    file: FileName
+    options: RunOptions
+    shared: tuple[SharedContact, ...]
+    """Those in the first rows."""
+
+
 ENCODING_DOUBT = "encoding-doubt"
 
 
@@ -241,6 +253,13 @@ class RunObserver(DeliveryObserver):
     def keep_conditions(self, question: ConsentQuestion, conditions: Sequence[Condition]) -> None:
         """Take what leaves these people out, if they are not sent."""
 
+    def send_sharing(self, question: SharingQuestion) -> bool:
+        """Whether people with a contact of somebody else are sent with it. As `send_refusing`."""
+        return True
+
+    def on_taken_apart(self, corrections: Path) -> None:
+        """Take that they are sent without it; this file says so."""
+
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Whether to start a new run. `sends` is False for a dry run. May raise ImporterError."""
         return True
@@ -291,6 +310,13 @@ class ObserverGroup(RunObserver):
     def keep_conditions(self, question: ConsentQuestion, conditions: Sequence[Condition]) -> None:
         for observer in self._observers:
             observer.keep_conditions(question, conditions)
+
+    def send_sharing(self, question: SharingQuestion) -> bool:
+        return all(observer.send_sharing(question) for observer in self._observers if observer.interactive)
+
+    def on_taken_apart(self, corrections: Path) -> None:
+        for observer in self._observers:
+            observer.on_taken_apart(corrections)
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         return all(observer.confirm_start(plan, sends=sends) for observer in self._observers)

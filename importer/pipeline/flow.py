@@ -236,10 +236,10 @@ class Flow:
                 self.memory.journal.settle(held, final=False)
         if self.memory.overtaken is not None:
             unanswered = self.memory.unanswered(customers.sheet, customers.rows)
-            held, customers = self.memory.overtaken.hold(customers, unanswered, checked.stale)
+            held, nameless, customers = self.memory.overtaken.hold(customers, unanswered, checked.stale)
             outcomes += held
             if self.memory.journal is not None and not self.memory.dry:
-                self.memory.journal.settle(held, final=False)
+                self.memory.journal.settle(nameless, final=False)
         if self.memory.changes is not None:
             unchanged, customers = self.memory.changes.leave_out(customers)
             outcomes += unchanged
@@ -287,7 +287,7 @@ def checked_chunks(
         plan.options.tag or "",
         plan.sent_key,
     )
-    mates = None if memory.prior is None else FileMates(memory.prior)
+    mates = None if memory.prior is None else FileMates(memory.prior, plan.mapper)
     with contextlib.closing(_chunks(plan, memory)) as chunks:
         while True:
             clock = time.perf_counter()

@@ -8,7 +8,8 @@ the row of the first file. In mode `keep` the first wins: nothing is held.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
 
 import numpy as np
@@ -16,15 +17,16 @@ import numpy as np
 from importer.batching import Customers
 from importer.dataclass import dataclass
 from importer.journal import SentRows, join_sheets
+from importer.mapping import Mapper
 from importer.messages import join_sentences, sentence
 from importer.models import Issue, Issues, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
 from importer.pipeline.check import CheckedChunk
 from importer.pipeline.corrections import CORRECTED
 from importer.pipeline.newer_rows import NEWER_IMPORT
+from importer.pipeline.people import SAME_CONTACT, NamedPerson, are_two
 from importer.pipeline.row_history import PriorImports
 
-SAME_CONTACT = "same-contact"
 _IMPORTED = "same-contact-imported"
 _ON_SHEET = "-sheet"
 """What the code of a sentence about a row of another sheet ends with."""
@@ -32,6 +34,8 @@ _SHEET = 1 << 40
 """How far the places of two sheets lie apart."""
 _ANOTHER = "newer-import-another"
 """The row got a contact that it was not sent with, and that an earlier row of the file has."""
+_PERSON = "newer-import-person"
+"""The row was not sent before, and an earlier row of the file, of another person, has a contact of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,16 @@ class ContactRows:
         there = self.sheets[place // _SHEET - 1]
         return place % _SHEET, "" if there == sheet else there
 
-    def sharing(self, own: int, contacts: np.ndarray) -> Sharing:
-        """Return what shares a contact with the row at the place `own`; `contacts`: those that it has now."""
+    def sharing(self, own: int, contacts: np.ndarray, given_up: Collection[tuple[int, int]] = ()) -> Sharing:
+        """Return what shares a contact with the row at the place `own`; `contacts`: those that it has now.
+        `given_up`: contacts that rows have no more since a correction that is about to be sent, by place."""
         was = self.sent.look_up(np.array([own], dtype=np.int64))
         there, had = bool(was.lines[0]), was.contacts[0]
         later = earlier = added = 0
         for key in contacts[contacts != 0].tolist():
             rows = self.rows[np.searchsorted(self.keys, key) : np.searchsorted(self.keys, key, "right")]
+            if given_up:
+                rows = rows[[(key, place) not in given_up for place in rows.tolist()]]
             if not rows.size:
                 continue
             later = max(later, int(rows[-1]) if rows[-1] > own else 0)
@@ -100,9 +107,11 @@ class ContactRows:
 class FileMates:
     """The rows that are in of the files that the rows of a report come from."""
 
-    def __init__(self, prior: PriorImports) -> None:
+    def __init__(self, prior: PriorImports, mapper: Mapper) -> None:
+        """`mapper` reads who the rows are about."""
         self._prior = prior
         self._known: dict[str, ContactRows | None] = {}
+        self._people = prior.people(mapper)
 
     def of(self, run: str) -> ContactRows | None:
         """Return what a run has brought in; None for nothing."""
@@ -110,6 +119,10 @@ class FileMates:
             sent = self._prior.sent_by(run)
             self._known[run] = ContactRows.of(sent) if sent else None
         return self._known[run]
+
+    def persons(self, run: str, places: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], NamedPerson]:
+        """Return who these rows of a run, by sheet and number, are about, as far as its reports say it."""
+        return self._people.of(run, places)
 
     def tell(self, checked: CheckedChunk, duplicates: Duplicates, lang: str, *, strict: bool) -> CheckedChunk:
         """Return the chunk with the issue `same-contact` at rows behind others that are in, and with what
@@ -122,6 +135,7 @@ class FileMates:
             issue.row for part in checked.issues.parts if part.code == SAME_CONTACT for issue in _each(part)
         }
         found: dict[int, tuple[int, str]] = {}
+        asked: dict[int, tuple[str, str, int]] = {}
         for place, row in enumerate(customers.rows.tolist()):
             if row not in origins or row in told:
                 continue
@@ -131,9 +145,11 @@ class FileMates:
                     continue
                 earlier = there.sharing(there.place(sheet, own), customers.contacts[place]).earlier
                 if earlier:
-                    found[row] = there.found(earlier, sheet)
+                    found[row] = other, on = there.found(earlier, sheet)
+                    asked[row] = run, on or sheet, other
         if not found:
             return checked
+        names = self._names(customers, asked)
         if strict and duplicates is Duplicates.SEND:
             duplicates = Duplicates.ERROR
         severity = Severity.ERROR if duplicates is Duplicates.ERROR else Severity.WARNING
@@ -144,8 +160,9 @@ class FileMates:
                 row,
                 customers.sheet,
                 other_row=other,
-                expected=sheet or None,
-                wording=_IMPORTED + _ON_SHEET * bool(sheet),
+                found=names[row][0] if row in names else None,
+                expected=names[row][1] if row in names else sheet or None,
+                wording=_IMPORTED + ("-another" if row in names else _ON_SHEET * bool(sheet)),
             )
             for row, (other, sheet) in found.items()
         ]
@@ -178,6 +195,21 @@ class FileMates:
             customers=customers.where(kept),
         )
 
+    def _names(
+        self, customers: Customers, asked: Mapping[int, tuple[str, str, int]]
+    ) -> dict[int, tuple[str, str]]:
+        """Return by row the name of its person and of the other row's, where these are two people. `asked`:
+        by row the run, sheet and number of the other one."""
+        found = {}
+        for place, row in enumerate(customers.rows.tolist()):
+            if row in asked:
+                run, sheet, other = asked[row]
+                person = NamedPerson.of(json.loads(customers.encoded[place]))
+                there = self.persons(run, [(sheet, other)]).get((sheet, other), NamedPerson())
+                if are_two(person, there):
+                    found[row] = person.name, there.name
+        return found
+
 
 def _each(part: Issue | RepeatedIssue) -> tuple[Issue, ...]:
     return (part,) if isinstance(part, Issue) else tuple(part)
@@ -190,41 +222,73 @@ class OvertakenRows:
 
     prior: PriorImports
     lang: str
+    mapper: Mapper
+    named: bool = True
+    """Whether what is said of a row may name people."""
     mates: FileMates = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mates = FileMates(self.prior)
+        self.mates = FileMates(self.prior, self.mapper)
 
     def hold(
         self, customers: Customers, unanswered: np.ndarray, stale: np.ndarray
-    ) -> tuple[list[Outcome], Customers]:
-        """Return what becomes of the rows that are held back, and the customers that may be sent.
+    ) -> tuple[list[Outcome], list[Outcome], Customers]:
+        """Return what becomes of the rows that are held back, the same without names for the journal, and the
+        customers that may be sent.
 
         `unanswered`: bool for each row, true where a request with it went out and nobody answered. `stale`:
         the numbers of rows whose values are older than what is in.
         """
         origins = self.prior.noted_origins(customers.sheet, customers.rows)
         if not origins:
-            return [], customers
+            return [], [], customers
         old = frozenset(stale.tolist())
+        given_up = self._given_up(customers, origins)
         held = np.zeros(len(customers), dtype=bool)
-        outcomes = []
+        outcomes, nameless = [], []
         for place, row in enumerate(customers.rows.tolist()):
             if row not in origins:
                 continue
-            why = self._why(origins[row], customers.contacts[place], stale=row in old)
+            who, why = self._why(origins[row], customers, place, given_up, stale=row in old)
             if not why:
                 continue
             held[place] = True
             status = Status.UNKNOWN if unanswered[place] else Status.NOT_SENT
             told = sentence("newer-import-unanswered", {}, self.lang) if unanswered[place] else ""
             message = join_sentences(self.lang, why, told)
-            outcomes.append(Outcome(customers.sheet, (row,), status, code=NEWER_IMPORT, message=message))
-        return outcomes, customers.where(~held)
+            bare = Outcome(customers.sheet, (row,), status, code=NEWER_IMPORT, message=message)
+            nameless.append(bare)
+            named = join_sentences(self.lang, who, message) if self.named else message
+            outcomes.append(dataclasses.replace(bare, message=named))
+        return outcomes, nameless, customers.where(~held)
 
-    def _why(self, origin: tuple[str, str, int], contacts: np.ndarray, *, stale: bool) -> str:
-        """Say why a row is held back; empty if it is not."""
-        lineage = self.prior.lineage(origin)
+    def _given_up(
+        self, customers: Customers, origins: Mapping[int, tuple[str, str, int]]
+    ) -> dict[str, set[tuple[int, int]]]:
+        """Return by run the contacts, with the places of their rows, that rows were sent with and have no
+        more."""
+        found: dict[str, set[tuple[int, int]]] = {}
+        for place, row in enumerate(customers.rows.tolist()):
+            for run, sheet, own in self.prior.lineage(origins[row]) if row in origins else ():
+                there = self.mates.of(run)
+                if there is not None:
+                    me = there.place(sheet, own)
+                    had = there.sent.look_up(np.array([me], dtype=np.int64)).contacts[0]
+                    gone = set(had[had != 0].tolist()) - set(customers.contacts[place].tolist())
+                    found.setdefault(run, set()).update((key, me) for key in gone)
+        return found
+
+    def _why(
+        self,
+        origin: tuple[str, str, int],
+        customers: Customers,
+        at: int,
+        given_up: Mapping[str, Collection[tuple[int, int]]],
+        *,
+        stale: bool,
+    ) -> tuple[str, str]:
+        """Say who would take whose place, and why a row is held back; empty if it is not."""
+        lineage, contacts = self.prior.lineage(origin), customers.contacts[at]
         runs = {run for run, _, _ in lineage}
         came_in = False
         for generation, (run, sheet, own) in enumerate(lineage):
@@ -232,16 +296,33 @@ class OvertakenRows:
             if there is None:
                 continue
             me = there.place(sheet, own)
-            sent, found = there.sent, there.sharing(me, contacts)
+            sent, found = there.sent, there.sharing(me, contacts, given_up.get(run, ()))
             mine = sent.sender(me) if sent.has(me) else ""
             if found.later and not (generation and mine and sent.after(me, found.later)):
-                return self._of_row("newer-import-row", there, found.later, sheet)
-            if found.added:
-                return self._of_row(_ANOTHER, there, found.added, sheet)
+                return "", self._of_row("newer-import-row", there, found.later, sheet)
+            other = found.added or (0 if mine else found.earlier)
+            if other:
+                row, on = there.found(other, sheet)
+                one, two = (
+                    NamedPerson.of(json.loads(customers.encoded[at])),
+                    self._person(run, on or sheet, row),
+                )
+                both = two is not None and are_two(one, two)
+                who = (one.name, two.name) if two is not None and both else ()
+                if found.added or two is None or both:
+                    return self._takes_place(*who), self._of_row(
+                        _ANOTHER if found.added else _PERSON, there, other, sheet
+                    )
             if (stale and not generation) or (generation and mine and not came_in and mine not in runs):
-                return sentence(NEWER_IMPORT, {"run": mine}, self.lang)
+                return "", sentence(NEWER_IMPORT, {"run": mine}, self.lang)
             came_in |= bool(mine)
-        return ""
+        return "", ""
+
+    def _person(self, run: str, sheet: str, row: int) -> NamedPerson | None:
+        return self.mates.persons(run, [(sheet, row)]).get((sheet, row))
+
+    def _takes_place(self, one: str = "", other: str = "") -> str:
+        return sentence("newer-import-names", {"one": one, "other": other}, self.lang) if one else ""
 
     def _of_row(self, code: str, there: ContactRows, place: int, sheet: str) -> str:
         row, other = there.found(place, sheet)

@@ -1,10 +1,15 @@
 """What a person is asked of a plan before its first row, as far as the beginning of the file shows it: of
-which country phones without a country code are, and whether people who must not be contacted are sent.
+which country phones without a country code are, whether people who must not be contacted are sent, and what
+becomes of a contact that two people share.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +20,15 @@ from importer.contracts import FieldKind
 from importer.mapping import consent
 from importer.mapping.rules import Condition
 from importer.models import Chunk
+from importer.option_types import Duplicates
 from importer.pipeline import plan as plans
-from importer.pipeline.events import ConsentQuestion, CountryQuestion, RunObserver
+from importer.pipeline.check import CheckedChunk
+from importer.pipeline.events import ConsentQuestion, CountryQuestion, RunObserver, SharingQuestion
+from importer.pipeline.flow import checked_chunks
+from importer.pipeline.people import FirstHolders, SharedContact
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.unused_columns import kind_of_consent, trimmed_cells
+from importer.readers.overlay import CorrectedCell, CorrectedSource, write_corrections
 from importer.sources.locations import FileName
 
 if TYPE_CHECKING:
@@ -26,21 +36,27 @@ if TYPE_CHECKING:
 
 
 def settled(plan: RunPlan, file: FileName, observer: RunObserver, journal: Journal) -> RunPlan:
-    """Return the plan with what the observer answers. Only one that is `interactive` is asked; what was not
-    asked, or was answered so that these people are sent, is a note of the plan."""
+    """Return the plan with what the observer answers. Only one that is `interactive` is asked, and of what is
+    sent only if something is. That people are sent who must not be contacted is a note of the plan."""
+    asks = observer.interactive and not plan.options.dry_run
     lacking = country_question(plan, file) if observer.interactive else None
     country = observer.choose_country(lacking) if lacking else None
     if country is not None:
         plan = plans.changed(plan, journal, replace(plan.options, country=country), plan.mapping)
     refused = consent_question(plan, file)
-    if refused is None:
-        return plan
-    if observer.interactive and not observer.send_refusing(refused):
+    if refused is not None and asks and not observer.send_refusing(refused):
         left_out = refusing_left_out(plan, refused)
         observer.keep_conditions(refused, left_out)
         only = (*plan.mapping.only, *left_out)
-        return plans.changed(plan, journal, plan.options, replace(plan.mapping, only=only))
-    return replace(plan, notes=(*plan.notes, refused.note()))
+        plan = plans.changed(plan, journal, plan.options, replace(plan.mapping, only=only))
+    elif refused is not None:
+        plan = replace(plan, notes=(*plan.notes, refused.note()))
+    shared = sharing_question(plan, file) if asks else None
+    if shared is not None and not observer.send_sharing(shared):
+        path = _free_path(Path(plan.source.name).stem or "stdin")
+        plan = _taken_apart(plan, path, journal)
+        observer.on_taken_apart(path)
+    return plan
 
 
 def country_question(plan: RunPlan, file: FileName) -> CountryQuestion | None:
@@ -100,6 +116,49 @@ def refusing_left_out(plan: RunPlan, question: ConsentQuestion) -> tuple[Conditi
         if kind is not None:
             found.append(consent.leaving_out(name, kind, _different_cells(plan, name)))
     return tuple(found)
+
+
+def sharing_question(plan: RunPlan, file: FileName) -> SharingQuestion | None:
+    """Return what to ask about people with a phone or an e-mail of somebody else further up in the file.
+
+    None if there are none, or if options say what becomes of such rows.
+    """
+    options = plan.options
+    if plan.again or options.strict or options.corrections or options.duplicates is not Duplicates.SEND:
+        return None
+    with contextlib.closing(checked_chunks(plan)) as chunks:
+        found = tuple(_shared(plan, itertools.islice(chunks, 1)))
+    return SharingQuestion(file, options, found) if found else None
+
+
+def _shared(plan: RunPlan, chunks: Iterable[CheckedChunk]) -> Iterator[SharedContact]:
+    holders = FirstHolders(plan.contract, plan.mapper)
+    for checked in chunks:
+        yield from holders.look(checked.chunk, checked.customers)
+
+
+def _taken_apart(plan: RunPlan, path: Path, journal: Journal) -> RunPlan:
+    """Return the plan with corrections, written to a new file, that leave a contact with the first of those
+    who share it. A contact that is taken out may uncover another one."""
+    file, cells = plan.source, list[CorrectedCell]()
+    for _ in plan.contract.contact_fields:
+        with contextlib.closing(checked_chunks(plan)) as chunks:
+            more = [cell for one in _shared(plan, chunks) for cell in one.cells]
+        if not more:
+            break
+        cells += more
+        write_corrections(path, file.sha256, cells)
+        options = replace(plan.options, corrections=str(path.absolute()))
+        source = CorrectedSource(file, path)
+        plan = plans.changed(replace(plan, source=source), journal, options, plan.mapping)
+    return plan
+
+
+def _free_path(stem: str) -> Path:
+    """Return the path of a new corrections file in the working directory."""
+    ends = ("", *(f"-{number}" for number in range(2, 1000)))
+    paths = (Path(f"{stem}{end}.corrections.jsonl") for end in ends)
+    return next(path for path in paths if not path.exists())
 
 
 def _customers(plan: RunPlan, chunk: Chunk) -> np.ndarray:

@@ -21,8 +21,10 @@ from importer.dataclass import dataclass
 from importer.errors import JournalError
 from importer.fingerprints import FingerprintKey, text_mark
 from importer.journal import MARKED, Journal, RowsOfRun, RowStates, SentAs, SentRows, union_rows
+from importer.mapping import Mapper
 from importer.messages import sentence
 from importer.models import Chunk, Issue, Issues, Note, Outcome, Severity, Skip, Status
+from importer.pipeline.people import ReportedPeople
 from importer.reports.reimport import PriorRows
 from importer.reports.run_info import uses_from_json
 from importer.reports.tally import ReasonGroup
@@ -297,6 +299,10 @@ class PriorImports:
                 self._journal.sent_rows(run, there, self._own, reports=with_reports) if run and there else {}
             )
         return self._sent[key]
+
+    def people(self, mapper: Mapper) -> ReportedPeople:
+        """Return what tells who rows of earlier runs are about; `mapper` reads their columns."""
+        return ReportedPeople(self._journal, mapper)
 
     def _known(self, run: str) -> RowStates | None:
         if run not in self._runs:

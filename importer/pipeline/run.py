@@ -236,7 +236,7 @@ class Run:
         options = self.plan.options
         if prior is None or options.overwrite_newer or self.plan.mode is Mode.KEEP:
             return None
-        return OvertakenRows(prior, options.lang)
+        return OvertakenRows(prior, options.lang, self.plan.mapper, named=not options.mask)
 
     def _prior(self, run_id: str) -> PriorImports | None:
         """Return what the journal knows of the rows of a report, or of a rest; None for any other file.

@@ -37,11 +37,13 @@ def open_table(
     *,
     name: str | None = None,
     any_table: bool = False,
+    first_rows: int | None = None,
 ) -> Source:
     """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
 
     `name`: what its owner calls it, if not by the path. `any_table`: without such a row, take the first one
-    that looks like a header. Raises InputError.
+    that looks like a header. `first_rows`: so many are probably enough. Raises
+    InputError.
     """
     columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
 
@@ -63,6 +65,7 @@ def open_table(
         is_mapped=is_mapped,
         any_table=any_table,
         may_be_skipped=reimport.is_summary_sheet,
+        first_rows=first_rows or options.limit,
     )
     source = open_source(file, reading)
     if options.corrections is None:

@@ -20,6 +20,9 @@ from importer.models import Chunk, Note
 if TYPE_CHECKING:
     import pandas as pd
 
+CHUNK_ROWS = 14336
+ROWS_ABOVE = 240
+"""So many rows may stand above the first chunk."""
 NO_HEADER = ("no-header", "no-header-in-sheet")
 """The codes of errors that say that no row is a header."""
 
@@ -52,7 +55,10 @@ class ReadOptions:
     """Whether a table without known names is read too. Its header is its first row of two cells or more."""
     may_be_skipped: Callable[[str], bool] = _never
     """Tells whether a sheet of this name may hold no table. With `all` it is then left out without a note."""
-    chunk_rows: int = 14336
+    first_rows: int | None = None
+    """So many rows are probably enough: where that saves time, those behind the first chunk are read only
+    when somebody asks for them. None: all are wanted."""
+    chunk_rows: int = CHUNK_ROWS
     """The most rows a chunk may have."""
 
 
@@ -166,6 +172,11 @@ class Source(ABC):
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+
+def rows_to_begin(first_rows: int | None, chunk_rows: int = CHUNK_ROWS) -> int | None:
+    """Return how many rows of a sheet to read, if so many first ones are probably enough; None: all."""
+    return None if first_rows is None or first_rows > chunk_rows else chunk_rows + ROWS_ABOVE
 
 
 ALL_SHEETS = "all"

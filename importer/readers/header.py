@@ -15,7 +15,7 @@ from itertools import zip_longest
 from importer.arrow import column_letter
 from importer.dataclass import dataclass
 from importer.errors import InputError
-from importer.escaping import shell_command
+from importer.escaping import as_argument
 from importer.models import Note
 from importer.patterns import late_pattern
 from importer.readers.base import ReadOptions
@@ -161,7 +161,7 @@ def find_header(
             at += 1
         return _with_group(top, at, options)
     raise InputError(
-        "no-header", name=name, file=shell_command([name]), rows=MOST_HEADER_ROWS, found=_first_cells(top)
+        "no-header", name=name, file=as_argument(name), rows=MOST_HEADER_ROWS, found=_first_cells(top)
     )
 
 

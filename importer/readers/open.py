@@ -44,7 +44,7 @@ from importer.readers.detect import (
 from importer.readers.encoding import Encoding, FileScan, find_encoding, scan_file
 
 STANDARD_INPUT = "-"
-_NO_TABLE = (*NO_HEADER, "empty-file", "empty-workbook", "not-a-table", "foreign-format")
+_NO_TABLE = (*NO_HEADER, "empty-file", "empty-workbook", "not-a-table", "foreign-format", "json-document")
 """Errors for which a member of an archive is left out, where all of them are read."""
 _WORD_STREAMS = {"WordDocument": "Word", "PowerPoint Document": "PowerPoint"}
 
@@ -201,7 +201,7 @@ def _zipped_workbook(
     from importer.readers.excel.ods import OdsBackend
     from importer.readers.excel.source import WorkbookBackend, WorkbookSource
     from importer.readers.excel.xlsb import XlsbBackend
-    from importer.readers.excel.xlsx_reader import XlsxBackend
+    from importer.readers.excel.xlsx_reader import open_xlsx
 
     if kind is ZipKind.ODS:
         from importer.readers.decrypting import decrypted_document, has_password
@@ -210,8 +210,7 @@ def _zipped_workbook(
             document = decrypted_document(archive, opened.name, options)
             return _encrypted(opened, document, options, kept, cleanup)
     if kind in (ZipKind.XLSX, ZipKind.XLSM):
-        with XlsxBackend(archive, opened.path, opened.name, options.sheet) as ooxml:
-            return WorkbookSource(opened.origin, kind.value, ooxml, options)
+        return open_xlsx(archive, opened.path, opened.origin, kind.value, options)
     ods = kind is ZipKind.ODS
     book: WorkbookBackend = OdsBackend(archive, opened.name) if ods else XlsbBackend(archive, opened.name)
     return WorkbookSource(opened.origin, kind.value, book, options)
@@ -270,6 +269,8 @@ def _delimited(opened: _Opened, options: ReadOptions) -> Source:
     text = EncodedText(opened.file, encoding, scan.lines)
     start = scan.head.decode(encoding.codec, "replace")
     foreign = foreign_text(start)
+    if foreign == "JSON":
+        raise InputError("json-document", name=name)
     if foreign:
         raise InputError("foreign-format", name=name, found=foreign)
     return CsvSource(opened.origin, text, options)

@@ -15,18 +15,19 @@ _HEAD = 8
 
 
 @contextlib.contextmanager
-def prefetch_workbook(file: str, sheet: str | None) -> Iterator[None]:
+def prefetch_workbook(file: str, sheet: str | None, first_rows: int | None = None) -> Iterator[None]:
     """Read a workbook's cells in the background until the block ends or `open_source` takes them over.
 
-    `file` and `sheet` are what will be opened. Does nothing for a file that is no .xlsx workbook, and raises
-    nothing: what is wrong with a file is told when it is opened.
+    `file`, `sheet` and `first_rows` are what will be opened. Does nothing for a file that is no .xlsx
+    workbook, and raises nothing: what is wrong with a file is told when it is opened.
     """
     if not _is_zip(Path(file)):
         yield
         return
+    from importer.readers.base import rows_to_begin
     from importer.readers.excel.calamine_client import cancel_prefetch, start_prefetch
 
-    prefetched = start_prefetch(Path(file), sheet)
+    prefetched = start_prefetch(Path(file), sheet, rows_to_begin(first_rows))
     try:
         yield
     finally:

@@ -257,7 +257,9 @@ def render_html(
         keep=run_info.mode is Mode.KEEP and not run_info.dry_run,
         done_word=_done_word(run_info, tally),
         percent=wording.share(100 * done / tally.rows, lang) if tally.rows else "",
-        notes=[wording.opening(note.sentence(lang, on_page=plan.on_page)) for note in run_info.notes],
+        notes=[
+            wording.opening(note.sentence(lang, on_page=plan.on_page, advise=True)) for note in run_info.notes
+        ],
         severities=[one for one in Severity if any(bar.severity is one for c in columns for bar in c.bars)],
         fields=plan.fields[:SHOWN_COLUMNS],
         unused=tally.unused_columns()[:SHOWN_COLUMNS],
@@ -376,7 +378,7 @@ def _sample(issue: Issue, plan: ReportPlan, tally: Tally) -> IssueSample:
         # Other words than those of its code: what is wrong with this very cell.
         details.append(issue_text(issue, lang=plan.lang, mask=plan.mask, offer=False).message)
     elif issue.expected and issue.code != "bad-phone":
-        details.append(shortened(expectation(issue.code, issue.expected, mask=plan.mask)))
+        details.append(shortened(expectation(issue.code, issue.expected, issue.wording, mask=plan.mask)))
     if issue.other_row is not None:
         details.append(wording.word("page-same-as", plan.lang, row=issue.other_row))
     return IssueSample(

@@ -70,7 +70,7 @@ def summary_json(plan: ReportPlan, run_info: RunInfo, tally: Tally) -> str:
         "reasons": [_reason(group) for group in tally.reason_groups()],
         "suppression": [dataclasses.asdict(one) for one in run_info.suppression],
         "settings": dict(run_info.settings),
-        "notes": [note.sentence(plan.lang, on_page=plan.on_page) for note in run_info.notes],
+        "notes": [note.sentence(plan.lang, on_page=plan.on_page, advise=True) for note in run_info.notes],
     }
     return to_json(content, indent=2) + "\n"
 

@@ -37,7 +37,7 @@ LEFT_OUT = frozenset({Status.SKIPPED, Status.DUPLICATE, Status.NOT_SENT})
 OVERTAKEN = frozenset({"newer-import", "held-back"})
 """The codes of rows that newer ones of their customers have overtaken."""
 
-_OF_PEOPLE = frozenset({"contact-refused", "struck-through", "customer-left", "another-person"})
+_OF_PEOPLE = frozenset({"contact-refused", "struck-through", "customer-left", "place-taken"})
 """The codes of warnings that ask whether a person is to be in the CRM at all: they are named first."""
 EXAMPLES = 3
 SAMPLES = 100

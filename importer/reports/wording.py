@@ -133,9 +133,9 @@ def masked(value: str) -> str:
     return value[:1] + inner + value[-1:] if len(value) > 3 else "x" * len(value)
 
 
-def expectation(code: str, expected: str, *, mask: bool) -> str:
-    """What an issue expected. The readings of an ambiguous date come from the cell and are masked, too."""
-    if not mask or code != "ambiguous-date":
+def expectation(code: str, expected: str, wording: str | None, *, mask: bool) -> str:
+    """What an issue expected. The readings of an ambiguous date and another person's name are masked, too."""
+    if not mask or not _OF_CELLS & {code, wording}:
         return expected
     return " / ".join(masked(reading) for reading in expected.split(" / "))
 
@@ -198,6 +198,10 @@ def _without_day(cell: str) -> bool:
 
 
 _BAD_DATE = "bad-date"
+_OF_CELLS = frozenset(
+    {"ambiguous-date", "place-taken", "same-contact-another", "same-contact-imported-another"}
+)
+"""Issues and messages that say what comes from cells beside the one they are about."""
 _CHANNELS = {"messenger": "Messenger", "instagram": "Instagram", "zalo": "Zalo", "line": "LINE"}
 """Fields that hold an account of a channel, and how the channel is called."""
 _OF_CHANNEL = {"bad-phone": "bad-account", "not-digits": "account-not-digits"}
@@ -223,7 +227,7 @@ def _issue_text(
         "channel": _CHANNELS.get(field, ""),
         "limit": limit,
         "length": length,
-        "expected": single_line(expectation(code, expected, mask=mask)),
+        "expected": single_line(expectation(code, expected, wording, mask=mask)),
         "other_row": other_row,
         "example": _example_phone(expected) if code == "bad-phone" else "",
     }

@@ -361,6 +361,9 @@ class ReportWriter:
             seconds=run_info.seconds,
             requests=run_info.requests,
             stop=run_info.stop,
-            notes=tuple(note.sentence(self.plan.lang, on_page=self.plan.on_page) for note in run_info.notes),
+            notes=tuple(
+                note.sentence(self.plan.lang, on_page=self.plan.on_page, advise=True)
+                for note in run_info.notes
+            ),
             not_imported=self.tally.unused_columns(),
         )

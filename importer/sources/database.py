@@ -37,6 +37,8 @@ _SYNTAX_CLASSES = ("42", "0A", "26")
 """SQLSTATE classes whose message speaks of the query alone, never of data."""
 _NO_RIGHTS = ("42501", 1044, 1142, 1143, 1227, 1370)
 """For what a user may not do: SQLSTATE of PostgreSQL, and the numbers of MySQL and MariaDB."""
+_SEVERAL = ("one statement at a time", "multiple commands")
+"""What SQLite and PostgreSQL say of more than one statement."""
 _LONGEST_REASON = 200
 
 
@@ -159,13 +161,16 @@ def _told(error: sa.exc.DBAPIError, query: DatabaseQuery) -> ImporterError:
         return SourceRefusedError("database-login", name=query)
     if state in _NO_RIGHTS or number in _NO_RIGHTS:
         return SourceRefusedError("database-rights", name=query, reason=reason)
+    if any(mark in said for mark in _SEVERAL):
+        return InputError("query-several", name=query)
     if state.startswith(_SYNTAX_CLASSES) or (
         not state and type(error).__name__ == "OperationalError" and _is_sqlite(error)
     ):
         return InputError("query-failed", name=query, reason=reason)
     if type(error).__name__ in ("OperationalError", "InterfaceError") and not _is_sqlite(error):
         return SourceAwayError("database-away", name=query)
-    return InputError("query-failed", name=query, reason=state or type(error.orig).__name__)
+    reason = text[:_LONGEST_REASON] if _is_sqlite(error) else state or type(error.orig).__name__
+    return InputError("query-failed", name=query, reason=reason)
 
 
 def _in_numbers(error: object) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import os
 import stat
@@ -12,8 +13,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from importer.config import ConfigFile, load_config
+from importer.errors import InputError
+from importer.models import Note
 from importer.readers.detect import FileKind, kind_of
 from importer.readers.open import STANDARD_INPUT, check_exists, pipe, standard_input
+from importer.reasons import reason_of
 from importer.sources import spool
 from importer.sources.locations import DatabaseQuery, FileGiven, FileName, LocalCopy, Location, Scheme, locate
 
@@ -139,7 +143,7 @@ def take_in(file: FileGiven, told: FetchListener = _unheard, config: ConfigFile 
             return fetch(location, told, config)
         return _kept(file) if str(file) == STANDARD_INPUT or _is_pipe(file) else file
     name = _name_of(file)
-    return spool.write_copy(_pieces(file), name, Path(name).name)
+    return spool.write_copy(_pieces(file, name), name, Path(name).name)
 
 
 def _kept(file: str | os.PathLike[str]) -> LocalCopy:
@@ -197,6 +201,18 @@ def _name_of(file: IO[bytes] | IO[str]) -> str:
     return name if isinstance(name, str) and name else "table"
 
 
-def _pieces(file: IO[bytes] | IO[str]) -> Iterator[bytes]:
-    while piece := file.read(_PIECE):
-        yield piece.encode() if isinstance(piece, str) else bytes(piece)
+def _pieces(file: IO[bytes] | IO[str], name: str) -> Iterator[bytes]:
+    try:
+        while piece := file.read(_PIECE):
+            yield piece.encode() if isinstance(piece, str) else bytes(piece)
+    except (OSError, ValueError) as error:
+        raise InputError("file-unreadable", name=name, reason=_why_unreadable(file, error)) from None
+
+
+def _why_unreadable(file: IO[bytes] | IO[str], error: OSError | ValueError) -> str | Note:
+    """Return why a file that somebody has opened cannot be read."""
+    if isinstance(error, UnicodeError):
+        return Note("reason-other-encoding")
+    if isinstance(error, io.UnsupportedOperation):
+        return Note("reason-not-for-reading")
+    return Note("reason-file-closed") if getattr(file, "closed", False) else reason_of(error)

@@ -14,6 +14,7 @@ import numpy as np
 from importer.journal import RowStates
 from importer.models import Issue, Severity, Status
 from importer.pipeline.check import CheckedChunk
+from importer.pipeline.people import TAKEN
 from importer.private_files import create_private_file
 from importer.readers.overlay import CorrectedCell
 from importer.reports.likely_corrections import likely_correction
@@ -95,6 +96,8 @@ class ProblemWriter:
         found: dict[int, list[Issue]] = {}
         losing: dict[int, list[Issue]] = {}
         for issue in checked.issues:
+            if issue.code == TAKEN:
+                continue  # said at the later row, beside this one
             if issue.severity in GRAVE:
                 found.setdefault(issue.row, []).append(issue)
             elif issue.code in LOSING:

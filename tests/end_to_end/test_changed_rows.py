@@ -17,8 +17,8 @@ from importer.config import Profile
 from importer.delivery import Policy
 from importer.exit_codes import ExitCode
 from importer.jobs.config import JobEnvironment
+from importer.jobs.preview import preview
 from importer.jobs.results import RoundReport
-from importer.jobs.runner import preview
 from importer.journal import Journal, RunState
 from importer.losses import add_loss
 from importer.models import Note, Status

@@ -358,8 +358,10 @@ def test_rows_of_the_other_sheets_of_the_workbook_count_too(
     ann, bea = results(work / "again")
     assert (ann["_status"], ann["_code"]) == ("not_sent", "newer-import")
     assert "row 2 on the sheet “Second”" in ann["_message"]
-    assert (bea["_status"], bea["_issues"]) == ("imported", "same-contact:")
-    assert set(addresses(box)) == {"Al", "Bea"}
+    assert (bea["_status"], bea["_code"], bea["_issues"]) == ("not_sent", "newer-import", "same-contact:")
+    assert "Bea Berg would take the place of Bo Berg" in bea["_message"]
+    assert "row 3 on the sheet “First”" in bea["_message"]
+    assert set(addresses(box)) == {"Al", "Bo"}
 
 
 def test_an_earlier_row_of_the_file_does_not_hold_a_corrected_one(
@@ -611,13 +613,19 @@ def test_a_corrected_row_tells_which_earlier_row_of_its_file_it_goes_over(
     )
     importer("run", "c.csv", "--report-dir", "first")
     change(work / "first" / "rejects.xlsx", {(3, "Birthday"): "2012-02-05"})
-    for policy, status in (("error", "invalid"), ("skip", "duplicate"), ("send", "imported")):
-        done = importer("run", "first/rejects.xlsx", "--duplicates", policy, "--report-dir", policy)
-        (row,) = results(work / policy)
+    options = {
+        "invalid": ("--duplicates", "error"),
+        "duplicate": ("--duplicates", "skip"),
+        "not_sent": (),
+        "imported": ("--overwrite-newer",),
+    }
+    for status, more in options.items():
+        done = importer("run", "first/rejects.xlsx", *more, "--report-dir", status)
+        (row,) = results(work / status)
         assert row["_status"] == status
         assert "same-contact" in row["_issues"]
         assert "row 2" in row["_message"] + done.out
-        assert set(addresses(box)) == ({"Ann"} if policy == "send" else {"Bo"})
+        assert set(addresses(box)) == ({"Ann"} if status == "imported" else {"Bo"})
 
 
 def test_under_strict_a_correction_beside_a_doubtful_value_is_invalid_and_not_skipped(

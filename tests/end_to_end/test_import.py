@@ -162,7 +162,7 @@ def test_a_row_equal_to_an_earlier_one_is_a_duplicate_and_not_sent(
     file = write(work / "twice.csv", row, row, ["Ben", "Li", "8613800138000", "", ""])
     done = import_file(file, connection=settings, options=RunOptions(report_dir=work / "out"))
     assert [(row["_status"], row["_issues"]) for row in results(work / "out")] == [
-        ("imported", ""),
+        ("imported", "place-taken:"),
         ("duplicate", ""),
         ("imported", "same-contact:"),
     ]

@@ -126,6 +126,22 @@ def test_the_python_api_takes_a_profile_and_its_errors_read_as_sentences(table: 
         import_file(work / "missing.csv", options=RunOptions(dry_run=True))
 
 
+def test_the_python_api_takes_choices_as_words_and_names_a_wrong_one(table: Path, work: Path) -> None:
+    options: dict[str, object] = {"mode": "keep", "duplicates": "skip", "report_dir": "out", "rate": 5}
+    checked = validate_file(table, options=RunOptions(**options))  # type: ignore[arg-type]
+    assert checked.mode is Mode.KEEP
+    assert Path(checked.report_dir).name == "out"
+    for name, value, reason in (
+        ("mode", "upsert", "it must be one of: replace, update, keep"),
+        ("duplicates", "drop", "it must be one of: send, skip, error"),
+        ("rate", -1, "it must be 0 or more"),
+        ("concurrency", "4", "it must be a whole number"),
+    ):
+        with pytest.raises(ImporterError, match=f"options.{name} cannot be used: {reason}") as refused:
+            validate_file(table, options=RunOptions(**{name: value}))  # type: ignore[arg-type]
+        assert refused.value.code == "bad-option"
+
+
 def test_a_file_that_grew_after_it_was_read_is_said(table: Path, settings: Connection, work: Path) -> None:
     def append(event: object) -> None:
         if isinstance(event, Attempted):  # the file's one request is on its way, so it was read to its end

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tomllib
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -81,3 +83,11 @@ def test_a_command_can_be_copied_from_the_screen(word: str) -> None:
 )
 def test_names_that_are_no_utf_8_can_be_read(raw: bytes, shown: str) -> None:
     assert escaping.single_line(os.fsdecode(raw)) == shown
+
+
+def test_a_command_names_a_file_as_it_can_be_found(tmp_path: Path) -> None:
+    (tmp_path / "my list.csv").touch()
+    assert escaping.as_argument(str(tmp_path / "my list.csv")) == shlex.quote(str(tmp_path / "my list.csv"))
+    assert escaping.as_argument("https://example.com/c.csv") == "https://example.com/c.csv"
+    for nowhere in ("https://example.com/c.csv?…", "-", "sql:crm", str(tmp_path / "table")):
+        assert escaping.as_argument(nowhere) == "FILE"

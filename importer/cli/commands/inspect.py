@@ -14,6 +14,7 @@ from importer.messages import sentence, value_word
 from importer.models import Issue
 from importer.option_layers import GivenOptions
 from importer.option_types import OptionGroup
+from importer.readers.prefetch import prefetch_workbook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,11 @@ _IN_TABLE = 200
 def inspect_command(file: str, full: bool, as_json: bool, profile: str | None, given: GivenOptions) -> int:
     """Show what FILE is: format, encoding, delimiter, sheets, header row, columns with samples, and the field
     that each column would go to, or goes to by --mapping. Works for any table, customers or not."""
+    with prefetch_workbook(file, given.options.sheet, None if full else 1):
+        return _inspect(file, profile, given, full=full, as_json=as_json)
+
+
+def _inspect(file: str, profile: str | None, given: GivenOptions, *, full: bool, as_json: bool) -> int:
     from importer import contracts, mapping
     from importer.cli.commands.account import known_fields
     from importer.cli.fetch_progress import local_file
@@ -51,7 +57,9 @@ def inspect_command(file: str, full: bool, as_json: bool, profile: str | None, g
     with ExitStack() as stack:
         local = stack.enter_context(local_file(file))
         options = as_mapping_reads(local, given.options, chosen)
-        source = stack.enter_context(open_table(local, options, chosen, any_table=True))
+        source = stack.enter_context(
+            open_table(local, options, chosen, any_table=True, first_rows=None if full else 1)
+        )
         found = inspect(source, full=full)
         proposals = mapping.propose(
             source.header,
@@ -132,7 +140,7 @@ def _print(source: Source, found: Inspection, proposals: Sequence[Proposal], map
     for fact in labelled(_facts(source, found, mapping), 12):
         out.print(Text(f"  {fact}"))
     for note in source.notes:
-        out.print(Text(f"  {note.sentence(language())}", style="dim"))
+        out.print(Text(f"  {note.sentence(language(), advise=True)}", style="dim"))
     lines = [_line(column, proposal) for column, proposal in zip(found.columns, proposals, strict=True)]
     out.print()
     if len(lines) > _IN_TABLE:

@@ -30,9 +30,9 @@ from importer.messages import join_clauses, sentence, value_word
 if TYPE_CHECKING:
     from importer.credentials import ResolvedConnection
     from importer.jobs.config import Job
+    from importer.jobs.preview import FilePreview
     from importer.jobs.results import RoundReport
     from importer.jobs.rounds import Rounds, RoundsReport
-    from importer.jobs.runner import FilePreview
     from importer.jobs.selection import ChosenJob
     from importer.journal import Journal
 
@@ -178,7 +178,7 @@ def check(
 
 def _preview(one: ChosenJob, journal: Journal) -> tuple[tuple[FilePreview, ...], ResolvedConnection]:
     from importer.jobs.config import JobEnvironment
-    from importer.jobs.runner import preview
+    from importer.jobs.preview import preview
 
     options = one.job.options_with(one.profile, language())
     resolved = resolve(one.profile, options.contract)

@@ -174,7 +174,7 @@ def check_command(mapping_file: str, file: str | None, profile: str | None, give
         echo(sentence("mapping-fits", {"file": local}, language()))
         _tell_columns(mapper)
         for note in missed_note(mapper.unused, fields or ()):
-            echo(note.sentence(language()))
+            echo(note.sentence(language(), advise=True))
         chunk = next(iter(source.chunks()), None)
         if chunk is not None:
             _preview(mapper, chunk)
@@ -195,7 +195,7 @@ def _tell_columns(mapper: Mapper) -> None:
     from importer.mapping.base import quote_names
 
     for note in mapper.notes:
-        echo(note.sentence(language()))
+        echo(note.sentence(language(), advise=True))
     if mapper.unused:
         echo(sentence("columns-left-out", {"columns": quote_names(mapper.unused)}, language()))
 

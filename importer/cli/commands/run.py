@@ -88,7 +88,7 @@ def _import_files(
     named: list[str | DatabaseQuery] = [*files, *_query(options, files)]
     worst = 0
     # The first file is read while the heavy libraries are imported.
-    with prefetch_workbook(str(named[0]), options.sheet):
+    with prefetch_workbook(str(named[0]), options.sheet, options.limit):
         from importer.cli.terminal import open_session, show_result
         from importer.pipeline.session import SessionSettings
 

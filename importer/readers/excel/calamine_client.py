@@ -17,13 +17,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from importer.errors import InputError
 from importer.readers.archive import Archive
-from importer.readers.base import SheetInfo, choose_sheets
+from importer.readers.base import ALL_SHEETS, SheetInfo, choose_sheets
 from importer.readers.detect import ZipKind, zip_kind
 from importer.readers.excel.ooxml import OoxmlPackage, open_package, strings_memory
 
@@ -47,6 +47,25 @@ class RowBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadJob:
+    """Which first rows are wanted. `part` and `strings_part` are members of the archive."""
+
+    part: str
+    strings_part: str | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class WholeSheet:
+    """What shows that the first rows of a sheet read as they do in all of it."""
+
+    xml: bytes
+    """The sheet without its other rows."""
+    last_row: int
+    """The number of the sheet's last row, which holds something."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     head: dict[str, Any]
     parts: list[bytes]
@@ -59,8 +78,13 @@ class CalamineClient:
     it took too long.
     """
 
-    def __init__(self, path: Path, name: str, memory: int = LEAST_MEMORY) -> None:
+    def __init__(
+        self, path: Path, name: str, memory: int = LEAST_MEMORY, head: HeadJob | None = None
+    ) -> None:
+        """`head`: read the first rows of a sheet only."""
         self._name = name
+        self.head: WholeSheet | None = None
+        """What all of the sheet says, once its first rows are read."""
         size = path.stat().st_size
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "importer.readers.excel.calamine_worker"],
@@ -76,8 +100,8 @@ class CalamineClient:
         self._answers: queue.Queue[_Answer | None] = queue.Queue(_MOST_QUEUED)
         self._receiver = threading.Thread(target=self._receive, name="cells", daemon=True)
         self._receiver.start()
-        job = {"path": str(path.resolve()), "memory": min(max(memory, LEAST_MEMORY), MOST_MEMORY)}
-        self._send(job)
+        most = min(max(memory, LEAST_MEMORY), MOST_MEMORY)
+        self._send({"path": str(path.resolve()), "memory": most, "head": asdict(head) if head else None})
 
     def request(self, sheets: Sequence[str]) -> None:
         """Tell the process which sheets to read. To be called once."""
@@ -94,7 +118,9 @@ class CalamineClient:
         """
         while "end" not in (answer := self._next()).head:
             head = answer.head
-            if head["rows"]:
+            if "head" in head:
+                self.head = WholeSheet(answer.parts[0], head["last_row"])
+            elif head["rows"]:
                 yield head["sheet"], RowBlock(head["rows"], answer.parts)
             else:
                 last_row, width = head["extent"]
@@ -171,8 +197,12 @@ _LIMITS_HOLD = sys.platform == "linux"
 """Whether memory limits work. Elsewhere a sheet is read only after a scan found it harmless."""
 _CELL_MARKS = (b"<v>", b"<is>", b"<f")
 
-_Key = tuple[str, str | None, int, int, int]
-"""A file's state and the sheet that is wanted: path, sheet, inode, size, time of change."""
+FileState = tuple[str, int, int, int]
+"""Path, inode, size, time of change."""
+_MEMORY_OF_HEAD = 1 << 29
+"""For the first rows: their XML and shared strings are short, or all of the sheet is read."""
+_FEW_TIMES = 3
+"""A sheet of so many times the rows that are wanted, by the size of its first ones, is not read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,20 +213,26 @@ class PrefetchedWorkbook:
     sheets: tuple[str, ...]
     memory: int
     """Bytes that it may use."""
-    key: _Key
+    key: tuple[FileState, str | None, int | None]
+    """The file, the sheet that is wanted, and how many first rows of it."""
+    begun: bool = False
+    """Whether it reads the first rows only."""
 
 
 _waiting: list[PrefetchedWorkbook] = []
 
 
-def start_prefetch(path: Path, sheet: str | None) -> PrefetchedWorkbook | None:
-    """Start to read an .xlsx workbook, which `take_prefetched` then finds; None for any other file."""
+def start_prefetch(path: Path, sheet: str | None, rows: int | None = None) -> PrefetchedWorkbook | None:
+    """Start to read an .xlsx workbook, which `take_prefetched` then finds; None for any other file.
+
+    `rows`: so many first ones of a sheet are enough.
+    """
     try:
         with Archive(path, str(path)) as archive:
             archive.check_sizes()
             if zip_kind(archive.names(), b"")[0] is not ZipKind.XLSX:
                 return None
-            prefetched = _begin(archive, open_package(archive, str(path)), path, sheet)
+            prefetched = _begin(archive, open_package(archive, str(path)), path, sheet, rows)
     except (InputError, OSError, ValueError):
         return None
     if prefetched is not None:
@@ -212,36 +248,41 @@ def cancel_prefetch(prefetched: PrefetchedWorkbook) -> None:
 
 
 def take_prefetched(
-    archive: Archive, package: OoxmlPackage, path: Path, sheet: str | None
+    archive: Archive, package: OoxmlPackage, path: Path, sheet: str | None, rows: int | None = None
 ) -> PrefetchedWorkbook | None:
     """Return the prefetch of this file, started now if need be; None if the sheet cannot be guessed.
 
     The caller closes its client.
     """
     try:
-        key = _key(path, sheet)
+        key = (file_state(path), sheet, rows)
         for prefetched in _waiting:
             if prefetched.key == key:
                 _waiting.remove(prefetched)
                 return prefetched
-        return _begin(archive, package, path, sheet)
+        return _begin(archive, package, path, sheet, rows)
     except (InputError, OSError):
         return None
 
 
 def _begin(
-    archive: Archive, package: OoxmlPackage, path: Path, sheet: str | None
+    archive: Archive, package: OoxmlPackage, path: Path, sheet: str | None, rows: int | None
 ) -> PrefetchedWorkbook | None:
     """Start a prefetch; None if the sheet cannot be guessed. Raises InputError and OSError."""
     names = _likely(archive, package, sheet) if _LIMITS_HOLD else ()
     if not names:
         return None
-    key = _key(path, sheet)
-    unpacked = sum(archive.size(part.part) for part in package.sheets if part.name in names)
-    memory = LEAST_MEMORY + unpacked * _MEMORY_PER_BYTE + strings_memory(archive, package)
-    client = CalamineClient(path, str(path), memory)
+    key = (file_state(path), sheet, rows)
+    parts = [part.part for part in package.sheets if part.name in names]
+    head = None
+    if rows is not None and sheet != ALL_SHEETS and _has_many_rows(archive, parts[0], rows):
+        head, memory = HeadJob(parts[0], package.strings_part, rows), LEAST_MEMORY + _MEMORY_OF_HEAD
+    else:
+        memory = LEAST_MEMORY + sum(map(archive.size, parts)) * _MEMORY_PER_BYTE
+        memory += strings_memory(archive, package)
+    client = CalamineClient(path, str(path), memory, head)
     client.request(names)
-    return PrefetchedWorkbook(client, names, memory, key)
+    return PrefetchedWorkbook(client, names, memory, key, begun=head is not None)
 
 
 def _likely(archive: Archive, package: OoxmlPackage, wanted: str | None) -> tuple[str, ...]:
@@ -260,6 +301,13 @@ def _has_cells(archive: Archive, part: str) -> bool:
     return any(mark in start for mark in _CELL_MARKS)
 
 
-def _key(path: Path, sheet: str | None) -> _Key:
+def _has_many_rows(archive: Archive, part: str, rows: int) -> bool:
+    """Return whether a sheet seems to have some times as many rows as are wanted."""
+    start = next(archive.pieces(part), b"")
+    return archive.size(part) * start.count(b"<row ") > _FEW_TIMES * rows * max(len(start), 1)
+
+
+def file_state(path: Path) -> FileState:
+    """Return what changes when somebody writes to a file. Raises OSError."""
     status = path.stat()
-    return str(path), sheet, status.st_ino, status.st_size, status.st_mtime_ns
+    return str(path), status.st_ino, status.st_size, status.st_mtime_ns

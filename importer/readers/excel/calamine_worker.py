@@ -2,29 +2,34 @@
 starts.
 
 Reads one JSON line with the file and the limits, and answers with the workbook's sheets. Then reads one with
-the sheets wanted, and answers with their rows as text, a block at a time. Every answer is a length (8 bytes,
-big-endian), that many bytes of JSON, and the bytes the JSON announces: for each column the lengths of the
-cells in bytes (32-bit, native order) and their UTF-8 text. Imports nothing but `cell_text` before the limits
-are set.
+the sheets wanted, and answers with their rows as text, a block at a time. If only the first rows are wanted,
+the last answer is the sheet's XML without the others. Every answer is a length (8 bytes, big-endian), that
+many bytes of JSON, and the bytes the JSON announces: for each column the lengths of the cells in bytes
+(32-bit, native order) and their UTF-8 text. Imports nothing but `cell_text` before the limits are set.
 """
 
 from __future__ import annotations
 
 import gc
+import io
 import json
 import signal
 import struct
 import sys
+import zipfile
+import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import BinaryIO, cast
 
 from importer.readers.excel.cell_text import Value, value_text
+from importer.readers.excel.xlsx_head import SheetHead
 
 BLOCK_ROWS = 4096
 MOST_BLOCK_CELLS = 1 << 19
 """The most cells in a block, so that a sheet of 16,384 columns comes in blocks of fewer rows."""
+_BROKEN = (OSError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError)
 
 
 def main() -> None:
@@ -37,14 +42,19 @@ def main() -> None:
     import python_calamine as calamine
 
     try:
-        with calamine.CalamineWorkbook.from_path(job["path"]) as book:
+        head = SheetHead(job["path"], **job["head"]) if job["head"] else None
+        file = io.BytesIO(head.workbook()) if head else job["path"]
+        with calamine.CalamineWorkbook.from_object(file) as book:
             _send(answers, {"sheets": _sheets(book)})
             wanted = json.loads(commands.readline() or b"[]")
             for name in wanted:
                 _send_sheet(answers, book.get_sheet_by_name(name))
+        if head:
+            xml, last_row = head.whole()
+            _send(answers, {"head": wanted[0], "last_row": last_row, "sizes": [len(xml)]}, [xml])
     except calamine.PasswordError:
         _send(answers, {"error": "password"})
-    except (calamine.CalamineError, OSError, ValueError, MemoryError) as error:
+    except (calamine.CalamineError, *_BROKEN) as error:
         _send(answers, {"error": "unreadable", "reason": str(error)})
     else:
         _send(answers, {"end": True})

@@ -76,13 +76,21 @@ class SheetTable:
     """Cells that span several rows: their column (0-based), first and last row."""
     struck: Sequence[tuple[int, int]] = ()
     """(row, column) of cells that are struck through, also of empty ones."""
+    last_row: int = 0
+    """The number of the sheet's last row, if these are its first rows only."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether these are the sheet's first rows only: a chunk of them, and some more."""
+        return self.last_row > 0
 
     def extent(self) -> tuple[int, int]:
         """Return the last row and the number of columns that hold something."""
         filled = self.filled(0)
         columns = zip(self.column_indexes, filled, strict=True)
         width = max((index + 1 for index, full in columns if full), default=0)
-        return (int(self.rows[-1]) if len(self.rows) and width else 0), width
+        last = self.last_row or (int(self.rows[-1]) if len(self.rows) else 0)
+        return (last if width else 0), width
 
     def filled(self, after: int) -> list[bool]:
         """Return for each column whether it holds something below row `after`."""
@@ -107,15 +115,19 @@ class SheetTable:
             sample = [row.cells for row in self.top(after + _SAMPLE_ROWS) if row.number > after]
         return lay_out(header, above, self.filled(after), self.column_indexes, sample, name=name)
 
-    def chunks(self, layout: Layout, most: int) -> Iterator[Chunk]:
-        """Yield the rows below the header, at most `most` in a chunk."""
+    def chunks(self, layout: Layout, most: int, after: int = 0) -> Iterator[Chunk]:
+        """Yield the rows below the header and below row `after`, at most `most` in a chunk.
+
+        One chunk comes of a sheet that was only begun.
+        """
         header_row = layout.header_row or 0
-        begin = int(np.searchsorted(self.rows, header_row, side="right"))
+        last = self.last_of_chunk(layout, most) if self.begun else np.inf
+        begin, end = np.searchsorted(self.rows, (max(header_row, after), last), side="right").tolist()
         names = dict(zip(self.column_indexes, layout.names, strict=True))
         issues = sorted(self._issues(names, header_row), key=lambda issue: issue.row)
         issue_rows = np.array([issue.row for issue in issues], dtype=np.int64)
         covered = self._covered(header_row) if self.merged else []
-        for at in range(begin, len(self.rows), most):
+        for at in range(begin, end, most):
             rows = self.rows[at : at + most]
             own = slice(
                 int(np.searchsorted(issue_rows, rows[0])), int(np.searchsorted(issue_rows, rows[-1], "right"))
@@ -123,6 +135,11 @@ class SheetTable:
             block = ColumnBlock([column.slice(at, most) for column in self.columns], rows, issues[own])
             block.merged = list(self._merged_between(covered, at, at + most))
             yield from to_chunks(block, layout, self.sheet, most)
+
+    def last_of_chunk(self, layout: Layout, most: int) -> int:
+        """Return the number of the last row of the first chunk, blank ones included."""
+        begin = int(np.searchsorted(self.rows, layout.header_row or 0, side="right"))
+        return int(self.rows[min(begin + most, len(self.rows)) - 1])
 
     def _issues(self, names: Mapping[int, str | None], header_row: int) -> Iterator[Issue]:
         for row, index in self.errors:
@@ -247,12 +264,15 @@ def from_sparse(name: str, sheet: SparseSheet) -> SheetTable:
     return SheetTable(name, indexes, columns, numbers, *found)
 
 
-def with_scan(table: SheetTable, scan: SheetScan, masks: Mapping[int, DigitMask]) -> SheetTable:
-    """Return a dense table (rows from 1 on, columns from 0 on) with what a scan of its file found."""
+def with_scan(
+    table: SheetTable, scan: SheetScan, masks: Mapping[int, DigitMask], reach: int = 0
+) -> SheetTable:
+    """Return a dense table (rows from 1 on, columns from 0 on) with what a scan of its file found, and
+    `reach` rows at least."""
     spots = [*scan.errors, *scan.unvalued, *scan.texts]
     table = _reaching(
         table,
-        max((row for row, _ in spots), default=0),
+        max((reach, *(row for row, _ in spots))),
         max((index + 1 for _, index in spots), default=0),
     )
     columns = table.columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -41,11 +41,24 @@ class WorkbookBackend(Protocol):
 class WorkbookSource(Source):
     """An .xlsx, .xlsm, .xlsb, .xls or .ods file."""
 
-    def __init__(self, origin: FileIdentity, kind: str, book: WorkbookBackend, options: ReadOptions) -> None:
-        """Choose the sheets, read them and find their headers. Raises InputError."""
+    def __init__(
+        self,
+        origin: FileIdentity,
+        kind: str,
+        book: WorkbookBackend,
+        options: ReadOptions,
+        all_of_it: Callable[[], WorkbookSource] | None = None,
+    ) -> None:
+        """Choose the sheets, read them and find their headers.
+
+        `all_of_it` opens the file with all of its rows, if the backend may read only the first ones. Raises
+        InputError.
+        """
         super().__init__(origin)
         self.format = kind
         self._options = options
+        self._all_of_it = all_of_it
+        self._whole: WorkbookSource | None = None
         infos = book.sheets()
         chosen = choose_sheets(infos, options.sheet, origin.name)
         tables = [split(table, options) for table in book.tables([info.name for info in chosen])]
@@ -151,11 +164,37 @@ class WorkbookSource(Source):
             found = {**error.found, "sheet": table.sheet, "sheets": ", ".join(names)}
             raise InputError("no-header-in-sheet", **found) from None
 
+    @property
+    def proven(self) -> bool:
+        """Whether the first rows, if only these were read, show the header and columns of all of them.
+
+        A column without a name there may hold something further down. Whether a single one holds the lines of
+        a CSV is for all of them to say.
+        """
+        widths = {info.name: info.columns for info in self.sheets}
+        return not any(
+            table.begun and (not 1 < widths[table.sheet] == len(table.columns) or None in layout.names)
+            for table, layout in self._tables
+        )
+
     def chunks(self) -> Iterator[Chunk]:
+        most = self._options.chunk_rows
         for table, layout in self._tables:
-            for chunk in table.chunks(layout, self._options.chunk_rows):
+            for chunk in table.chunks(layout, most):
                 yield self._united(chunk)
+            if table.begun:
+                after = table.last_of_chunk(layout, most)
+                yield from self._all_rows().chunks(layout, most, after)
         self.rows_read = self.estimated_rows or 0
+
+    def _all_rows(self) -> SheetTable:
+        """Return the sheet whose first rows were enough so far. Raises InputError, also `file-changed`."""
+        if self._whole is None:
+            assert self._all_of_it  # noqa: S101
+            self._whole = self._all_of_it()
+        if self._whole.sheet_headers != self.sheet_headers:
+            raise InputError("file-changed", name=self.name)
+        return self._whole._tables[0][0]
 
     def _united(self, chunk: Chunk) -> Chunk:
         """Return the chunk with the columns of all sheets that are read."""

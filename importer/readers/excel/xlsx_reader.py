@@ -6,15 +6,23 @@ out to XFD1048576, missing shared strings, writers with forms of their own (ECMA
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from importer.errors import InputError
 from importer.readers.archive import Archive, XmlHandlers, parse_xml
-from importer.readers.base import SheetInfo
-from importer.readers.excel.calamine_client import LEAST_MEMORY, CalamineClient, take_prefetched
+from importer.readers.base import FileIdentity, ReadOptions, SheetInfo, rows_to_begin
+from importer.readers.excel.calamine_client import (
+    LEAST_MEMORY,
+    CalamineClient,
+    file_state,
+    take_prefetched,
+)
 from importer.readers.excel.cell_text import LAST_ROW
 from importer.readers.excel.number_formats import CellRules
 from importer.readers.excel.ooxml import (
@@ -33,24 +41,56 @@ from importer.readers.excel.sheet_table import (
     tables_from_worker,
     with_scan,
 )
+from importer.readers.excel.source import WorkbookSource
 from importer.readers.excel.xlsx_scan import SheetScan, column_number, scan_sheet
 
 _BYTES_PER_CELL = 160
 
 
+def open_xlsx(
+    archive: Archive, path: Path, origin: FileIdentity, kind: str, options: ReadOptions
+) -> WorkbookSource:
+    """Open an .xlsx or .xlsm file, as `options` say by its first rows, if these show what all would.
+
+    `path` is where the archive lies. Raises InputError.
+    """
+    before = file_state(path)
+    all_rows = replace(options, first_rows=None)
+
+    def all_of_it() -> WorkbookSource:
+        with Archive(path, origin.name) as again, XlsxBackend(again, path, origin.name, all_rows) as book:
+            if file_state(path) != before:
+                raise InputError("file-changed", name=origin.name)
+            return WorkbookSource(origin, kind, book, all_rows)
+
+    if options.first_rows is not None:
+        with XlsxBackend(archive, path, origin.name, options) as book:
+            source = WorkbookSource(origin, kind, book, options, all_of_it)
+        if source.proven:
+            return source
+    with XlsxBackend(archive, path, origin.name, all_rows) as book:
+        return WorkbookSource(origin, kind, book, all_rows)
+
+
 class XlsxBackend:
     """An .xlsx or .xlsm file, whose cells are read while its XML is scanned. A context manager."""
 
-    def __init__(self, archive: Archive, path: Path, name: str, sheet: str | None) -> None:
-        """Read the workbook's parts. `name` is the file's, `sheet` the one wanted. Raises InputError."""
+    def __init__(self, archive: Archive, path: Path, name: str, options: ReadOptions) -> None:
+        """Read the workbook's parts. `name` is the file's. Raises InputError."""
         self._archive = archive
         self._path = path
         self._name = name
         self._package = open_package(archive, name)
         self._masks = self._package.masks()
-        self._loses_blanks = has_blank_edges(archive, self._package)
         self._scans: dict[str, SheetScan] = {}
-        self._prefetched = take_prefetched(archive, self._package, path, sheet)
+        self._first_rows: dict[str, SheetTable] = {}
+        rows = rows_to_begin(options.first_rows, options.chunk_rows)
+        self._prefetched = take_prefetched(archive, self._package, path, options.sheet, rows)
+        if self._prefetched is not None and self._prefetched.begun:
+            self._take_first_rows(self._prefetched.client, self._prefetched.sheets[0])
+            self._end_prefetch()
+            if not self._first_rows:
+                self._prefetched = take_prefetched(archive, self._package, path, options.sheet)
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +100,8 @@ class XlsxBackend:
 
     def sheets(self) -> tuple[SheetInfo, ...]:
         for part in self._package.sheets:
+            if part.name in self._first_rows:
+                continue
             scan = self._scans[part.name] = scan_sheet(
                 self._archive.pieces(part.part), self._masks, self._package.struck
             )
@@ -72,16 +114,34 @@ class XlsxBackend:
         return tuple(_info(part, self._scans[part.name]) for part in self._package.sheets)
 
     def tables(self, names: Sequence[str]) -> list[SheetTable]:
-        trusted = [name for name in names if self._can_be_trusted(self._scans[name])]
-        try:
-            read = {table.sheet: table for table in self._by_calamine(trusted)}
-        except InputError:
-            read = {}
+        read = {name: table for name, table in self._first_rows.items() if name in names}
+        trusted = [name for name in names if name not in read and self._can_be_trusted(self._scans[name])]
+        with contextlib.suppress(InputError):
+            read |= {table.sheet: table for table in self._by_calamine(trusted)}
         self._end_prefetch()
         for name in names:
             if name not in read:
                 read[name] = self._cell_by_cell(name)
         return [read[name] for name in names]
+
+    def _take_first_rows(self, client: CalamineClient, name: str) -> None:
+        """Take the first rows of a sheet, if they read as they do in all of it."""
+        try:
+            client.sheets()
+            (table,) = tables_from_worker(client, [name])
+        except InputError:
+            return  # told, if it is an error, when all is read
+        assert client.head  # noqa: S101 - the last answer
+        scan = scan_sheet([client.head.xml], self._masks, self._package.struck)
+        strings = self._package.strings_part is not None or not scan.shared_strings
+        if scan.plain and scan.rectangular and strings:
+            table = with_scan(table, self._with_false_days(scan), self._masks, scan.last_row)
+            self._first_rows[name] = replace(table, last_row=client.head.last_row)
+            self._scans[name] = replace(scan, last_row=client.head.last_row)
+
+    @cached_property
+    def _loses_blanks(self) -> bool:
+        return has_blank_edges(self._archive, self._package)
 
     def _can_be_trusted(self, scan: SheetScan) -> bool:
         """Return whether calamine reads this sheet right, and within the memory it gets."""

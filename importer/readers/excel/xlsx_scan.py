@@ -87,7 +87,9 @@ _FORMULA = re.compile(
     rb'<c r="([A-Z]+)(\d+)"([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(<v\s*/>|<v>\s*</v>)?\s*</c>'
 )
 _FALSE_DAY = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(\d+)"[^>]*><v>(60(?:\.\d+)?)</v>')
-_STYLED = rb'<c r="([A-Z]+)(\d+)"[^>]*\bs="(%s)"[^>]*>'
+_STYLED = rb'<c r="([A-Z]+)(\d+)"%s[^>]*\bs="(%s)"[^>]*>'
+_NUMBER = rb'(?![^>]* t="[^n])'
+"""A cell that holds no text, before which a format would show no zeros."""
 _MERGED = re.compile(rb'<mergeCell [^>]*?\bref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _LONGEST_CELL = 1 << 26
 DENSE_ENOUGH = 4
@@ -136,8 +138,8 @@ def scan_sheet(
     struck through."""
     scan = SheetScan()
     styled = [
-        (_with_style(styles), found)
-        for styles, found in ((masked_styles, scan.masked), (struck_styles, scan.struck))
+        (_with_style(styles, kind), found)
+        for styles, kind, found in ((masked_styles, _NUMBER, scan.masked), (struck_styles, b"", scan.struck))
         if styles
     ]
     rest = b""
@@ -161,8 +163,8 @@ def scan_sheet(
     return scan
 
 
-def _with_style(styles: Collection[int]) -> re.Pattern[bytes]:
-    return re.compile(_STYLED % b"|".join(b"%d" % style for style in styles))
+def _with_style(styles: Collection[int], kind: bytes) -> re.Pattern[bytes]:
+    return re.compile(_STYLED % (kind, b"|".join(b"%d" % style for style in styles)))
 
 
 def _scan_text(

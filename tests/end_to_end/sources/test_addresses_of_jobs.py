@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from importer.config import Profile
 from importer.errors import SettingsError
-from importer.jobs.runner import preview
+from importer.jobs.config import JobEnvironment
+from importer.jobs.preview import preview
 from importer.journal.job_history import FileFate
 from importer.models import Status
 from importer.options import RunOptions
@@ -98,14 +100,41 @@ def test_a_crash_while_an_address_is_fetched_loses_nothing(
 
 
 def test_a_preview_tells_what_would_become_of_an_address(bench: Bench, files: FileServer) -> None:
-    from importer.jobs.config import JobEnvironment
-
     address = files.put("/c.csv", body(*lines(4)))
     around = JobEnvironment(bench.clock.read, bench.clock.sleep)
     with bench.journal() as journal:
         (found,) = preview(bench.job(source=address), journal, None, RunOptions(), around)
     assert (str(found.path), found.fate, found.rows) == ("c.csv", "import", 4)
     assert left() == []
+
+
+def test_a_preview_names_a_bad_file_by_its_address(bench: Bench, files: FileServer) -> None:
+    address = files.put("/c.csv", b"One,Two\n1,2\n")
+    with bench.journal() as journal:
+        (found,) = preview(bench.job(source=address), journal, None, RunOptions(), JobEnvironment())
+    assert found.fate == "fail"
+    assert f"importer mapping suggest {address} -o" in found.message
+    assert str(spool.spool_folder()) not in found.message
+
+
+def test_a_preview_fails_as_the_round_will_that_takes_a_file_up_again(
+    bench: Bench, files: FileServer
+) -> None:
+    content = (Path(__file__).parents[2] / "data" / "password.ods").read_bytes()
+    table = {"source": files.put("/c.ods", content), "password_command": "false"}
+    report = bench.round(**table)
+    assert (report.exit_code, report.code) == (4, "password-command-failed")
+    with bench.journal() as journal:
+        assert [record.fate for record in journal.jobs.files("nightly")] == [FileFate.OPEN]
+        with pytest.raises(SettingsError) as caught:
+            preview(
+                bench.job(**table),
+                journal,
+                None,
+                bench.job(**table).options_with(Profile(), "en"),
+                JobEnvironment(),
+            )
+    assert caught.value.code == "password-command-failed"
 
 
 @pytest.mark.parametrize(

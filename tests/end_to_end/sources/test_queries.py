@@ -107,6 +107,8 @@ def test_what_is_proposed_next_asks_the_database_again(importer: Command, databa
         ("drop table customers", 3, "query-writes"),
         ("select * from missing", 3, "query-failed"),
         ("select from where", 3, "query-failed"),
+        (f"{QUERY}; select 1", 3, "query-several"),
+        (f"{QUERY}; delete from customers", 3, "query-several"),
         ("", 2, "query-needs-database"),
     ],
 )
@@ -130,9 +132,11 @@ def test_a_write_hidden_in_a_query_is_refused(
 ) -> None:
     connect(server)
     hidden = "with gone as (delete from customers returning *) select * from gone"
-    for query in (hidden, f"{QUERY}; delete from customers", "select setval('x', 1)"):
+    several = (f"{QUERY}; delete from customers", f"{QUERY}; commit; delete from customers; select 1")
+    for query in (hidden, *several, "select setval('x', 1)"):
         ended = importer("run", "--database", "crm", "--query", query)
         assert ended.code == 3, (query, ended.err)
+        assert ("query-several" in ended.err) == (query in several)
 
     with server.connect() as connection:
         assert connection.execute("select count(*) from customers").fetchone() == (ROWS,)

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from importer import RunOptions, import_table
-from importer.errors import InputError
+from importer import RunOptions, import_table, validate_file
+from importer.errors import InputError, MappingError
 from importer.models import Status
 from importer.sandbox import Sandbox
 from importer.sources import spool
@@ -177,3 +177,26 @@ def test_a_line_that_is_no_object_is_an_invalid_row(
         ("1", "imported"), ("2", "invalid"), ("3", "imported"),
     ]  # fmt: skip
     assert "bad-json-line" in ended.out
+    assert "required" not in ended.out  # of a line without an object nothing else is said
+
+
+def test_an_open_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_bytes(b"first_name,last_name\n\xff\xfe,Lee\n")
+    closed = (tmp_path / "c.csv").open("rb")
+    closed.close()
+    with (
+        (tmp_path / "new.csv").open("wb") as for_writing,
+        (tmp_path / "c.csv").open(encoding="utf-8") as of_other_encoding,
+    ):
+        for file, word in ((closed, "closed"), (for_writing, "reading"), (of_other_encoding, "encoding")):
+            with pytest.raises(InputError) as caught:
+                validate_file(file)
+            assert caught.value.code == "file-unreadable"
+            assert word in str(caught.value)
+    assert not list(spool.spool_folder().rglob("*.csv"))
+
+
+def test_a_table_whose_columns_mean_nothing_names_no_file_that_is_not_there() -> None:
+    with pytest.raises(MappingError) as caught:
+        import_table(pd.DataFrame([[1, 2, 3, 4]]), name="int", options=RunOptions(dry_run=True))
+    assert "mapping suggest FILE -o" in str(caught.value)

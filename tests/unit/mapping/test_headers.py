@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from importer import mapping
@@ -90,6 +92,15 @@ def test_a_missing_required_column_is_an_error_that_lists_the_file_s_columns() -
     assert "“Email”" in str(caught.value)
 
 
+@pytest.fixture
+def my_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of the names that the tests give, so that a command can name them."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("my list.csv", "c.csv"):
+        Path(name).touch()
+
+
+@pytest.mark.usefixtures("my_list")
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize(
     ("header", "column"),
@@ -107,6 +118,7 @@ def test_a_column_that_may_be_a_part_of_the_name_or_all_of_it_is_named(
         assert words in caught.value.hint(lang)
 
 
+@pytest.mark.usefixtures("my_list")
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("column", ["客户姓名", "Nome completo"])
 def test_a_column_of_full_names_is_named_where_its_parts_are_required(column: str, lang: str) -> None:

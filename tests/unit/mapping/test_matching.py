@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from importer import mapping
 from importer.mapping import vocabulary
 from importer.mapping.assignment import assign
+from importer.mapping.base import packaged_index
 from importer.mapping.proposals import Proposal
 from tests.bench import unprepared
 from tests.support.mapping import SEA, chunk
@@ -475,6 +476,16 @@ def test_names_of_countries_speak_for_a_column_and_other_words_against_it() -> N
 def test_three_rows_are_enough(header: str, cells: list[str], field: str) -> None:
     assert proposed({header: cells})[header].field == field
     assert proposed({header: cells})[header].taken
+
+
+def test_every_line_of_the_indexes_says_one_thing() -> None:
+    for names in (packaged_index("names.json")["names"], packaged_index("phrases.json")["phrases"]):
+        for lines in names.values():
+            assert all(line.count("|") in (1, 3) for line in lines.split("\n")), lines
+    assert taken("GSM številka", "Ime in priimek stranke").keys() == {
+        "GSM številka",
+        "Ime in priimek stranke",
+    }
 
 
 @given(st.text(max_size=40))

@@ -69,7 +69,7 @@ def test_content_decides_not_the_name(tmp_path: Path, name: str, content: bytes,
     [
         (b"<html><body><table><tr><td>first_name</td></tr></table></body></html>", "foreign-format", "HTML"),
         (b"%PDF-1.7\n", "foreign-format", "PDF"),
-        (b'{"customers": []}', "foreign-format", "JSON"),
+        (b'{"customers": []}', "json-document", "JSON"),
         (b"<?xml version='1.0'?><Workbook xmlns='x'/>", "foreign-format", "XML"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "foreign-format", "PNG"),
         (bytes(4000), "not-a-table", "neither"),

@@ -108,15 +108,17 @@ def test_error_cells_and_formulas_without_value_are_told_even_in_the_last_row(tm
     ]
 
 
-def test_leading_zeros_of_a_number_format_are_kept(tmp_path: Path) -> None:
-    path = workbook(tmp_path / "customers.xlsx", [["first_name", "sms_phone"], ["Ann", 138], [7, 1234567]])
+def test_leading_zeros_of_a_number_format_are_kept_and_none_put_before_a_text(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [["first_name", "sms_phone"], ["Ann", 138], [7, 1234567], ["Bo", "138"]]
+    path = workbook(tmp_path / "customers.xlsx", rows)
     book = openpyxl.load_workbook(path)
     sheet = book.active
     assert sheet is not None
     sheet["B2"].number_format = "00000"
     sheet["B3"].number_format = "000-00-0000"
+    sheet["B4"].number_format = "00000"
     book.save(path)
-    assert cells_of(path) == {2: ["Ann", "00138"], 3: ["7", "001-23-4567"]}
+    assert cells_of(path) == {2: ["Ann", "00138"], 3: ["7", "001-23-4567"], 4: ["Bo", "138"]}
 
 
 def test_hidden_rows_are_read_and_told(tmp_path: Path) -> None:
