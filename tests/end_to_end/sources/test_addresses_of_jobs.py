@@ -124,16 +124,11 @@ def test_a_preview_fails_as_the_round_will_that_takes_a_file_up_again(
     table = {"source": files.put("/c.ods", content), "password_command": "false"}
     report = bench.round(**table)
     assert (report.exit_code, report.code) == (4, "password-command-failed")
+    job = bench.job(**table)
     with bench.journal() as journal:
         assert [record.fate for record in journal.jobs.files("nightly")] == [FileFate.OPEN]
         with pytest.raises(SettingsError) as caught:
-            preview(
-                bench.job(**table),
-                journal,
-                None,
-                bench.job(**table).options_with(Profile(), "en"),
-                JobEnvironment(),
-            )
+            preview(job, journal, None, job.options_with(Profile(), "en"), JobEnvironment())
     assert caught.value.code == "password-command-failed"
 
 
