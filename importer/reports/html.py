@@ -157,7 +157,6 @@ def _bars(values: Sequence[float]) -> Plot:
     return Plot("", "", top, tuple(bars))
 
 
-_PLACE_TAKEN = "place-taken"
 SHOWN_ROWS = 2_500
 """Sample rows on the whole page. Keeps it under 2 MB however many kinds of issues there are."""
 SHOWN_KINDS = 150
@@ -255,7 +254,7 @@ def render_html(
         reasons=[group for group in tally.reason_groups() if group.status in ANSWERED],
         left_out=[group for group in tally.reason_groups() if group.status in LEFT_OUT],
         done=done,
-        taken=_taken(run_info, tally),
+        taken=0 if run_info.mode is Mode.KEEP else tally.places_taken(),
         keep=run_info.mode is Mode.KEEP and not run_info.dry_run,
         done_word=_done_word(run_info, tally),
         percent=wording.share(100 * done / tally.rows, lang) if tally.rows else "",
@@ -282,14 +281,6 @@ def _done_word(run_info: RunInfo, tally: Tally) -> str:
     if run_info.dry_run:
         return "page-done-dry"
     return "page-done-keep" if run_info.mode is Mode.KEEP else "page-done"
-
-
-def _taken(run_info: RunInfo, tally: Tally) -> int:
-    """How many rows came in and are there no more, since a later row took their place."""
-    lost = {Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.NOT_SENT}
-    if run_info.mode is Mode.KEEP or any(tally.counts.get(status) for status in lost):
-        return 0  # whether the later row came in is said at each row
-    return sum(group.sent for group in tally.issue_groups() if group.code == _PLACE_TAKEN)
 
 
 def compile_page() -> str:
