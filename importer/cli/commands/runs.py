@@ -158,14 +158,15 @@ def prune(older_than: timedelta, yes: bool) -> int:
         old = journal.prunable(before)
         code = _code_of(journal)
         if not old:
-            prune_copies({record.path for record in journal.runs()}, older_than.total_seconds())
+            prune_copies({record.path for record in journal.runs()}, (), older_than.total_seconds())
             echo(sentence("nothing-to-prune", {}, language()))
             return code
         if not yes:
             confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True)
         reports = sum(_delete_reports(record) for record in old if record.report_dir)
         count = journal.prune([record.id for record in old])
-        prune_copies({record.path for record in journal.runs()}, older_than.total_seconds())
+        read, forgotten = ({one.path for one in runs} for runs in (journal.runs(), old))
+        prune_copies(read, forgotten, older_than.total_seconds())
     echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
     return code
 
