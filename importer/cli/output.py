@@ -11,7 +11,7 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 import click
 
@@ -321,6 +321,73 @@ def console(*, stderr: bool = False) -> Console:
     if not terminal.is_terminal and "COLUMNS" not in os.environ:
         terminal.width = PIPED_WIDTH
     return terminal
+
+
+class Printer(Protocol):
+    """Prints lines of several pieces, each a text and the name of its style."""
+
+    @property
+    def is_terminal(self) -> bool: ...
+
+    @property
+    def draws(self) -> bool:
+        """Whether there is room, and there are characters, for bars of blocks."""
+        ...
+
+    def line(self, *pieces: tuple[str, str], indent: int = 0, whole: bool = False) -> None:
+        """Print a line, which a terminal breaks at its width unless it has to stay `whole`."""
+
+
+def printer(stream: TextIO | None = None) -> Printer:
+    """What prints on stdout, or this stream. Only a terminal gets colours, and needs rich, which is slow to
+    load."""
+    stream = stream or sys.stdout
+    return TerminalPrinter(console()) if is_terminal(stream) else PipePrinter(stream)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal, or shall count as one, by the variables that rich obeys."""
+    said = os.environ.get("TTY_COMPATIBLE")
+    if said in ("0", "1"):
+        return said == "1"
+    if os.environ.get("FORCE_COLOR") is not None:
+        return os.environ["FORCE_COLOR"] != ""
+    return stream is not None and stream.isatty()
+
+
+_LEAST_DRAWN = 60
+"""Columns of a terminal with room for bars."""
+
+
+class TerminalPrinter:
+    """Prints in colours on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.is_terminal = console.is_terminal
+        self.draws = console.width >= _LEAST_DRAWN and not console.options.ascii_only
+
+    def line(self, *pieces: tuple[str, str], indent: int = 0, whole: bool = False) -> None:
+        from rich.padding import Padding
+        from rich.text import Text
+
+        text = Text.assemble(*pieces)
+        self._console.print(Padding(text, (0, 0, 0, indent)) if indent else text, soft_wrap=whole)
+
+
+class PipePrinter:
+    """Prints into a log or to a program: lines as long as they are."""
+
+    is_terminal = False
+
+    def __init__(self, stream: TextIO, width: int | None = None) -> None:
+        self._stream = stream
+        columns = os.environ.get("COLUMNS", "")
+        width = width or (int(columns) if columns.isdecimal() else PIPED_WIDTH)
+        self.draws = width >= _LEAST_DRAWN and (stream.encoding or "utf-8").lower().startswith("utf")
+
+    def line(self, *pieces: tuple[str, str], indent: int = 0, whole: bool = False) -> None:
+        echo(" " * indent + "".join(text for text, _ in pieces), file=self._stream)
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,7 @@ class _Beside:
 
 
 def progress_view(
-    open_console: Callable[[], Console],
+    open_console: Callable[[], Console] | None,
     lang: str,
     *,
     quiet: bool = False,
@@ -287,13 +287,12 @@ def progress_view(
     log_json: bool = False,
 ) -> ProgressView:
     """Return the view for a console (of stderr) and these options. The console is only made where it is
-    needed, since rich takes some time to load."""
+    needed, since rich takes some time to load; None where there is no terminal."""
     if log_json:
         return JsonView()
     if quiet:
         return NullView()
-    console = open_console()
-    return BarView(console, lang) if console.is_terminal else LineView(lang, verbose=verbose)
+    return BarView(open_console(), lang) if open_console else LineView(lang, verbose=verbose)
 
 
 def headline(summary: RunSummary, lang: str) -> str:

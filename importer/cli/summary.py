@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
-
+from importer.cli.output import Printer, width_of
 from importer.cli.progress import STATUS_STYLES, headline
 from importer.mapping.base import quote_names
 from importer.messages import join_clauses
@@ -21,6 +17,7 @@ from importer.reports.wording import issue_text, kind, word
 KINDS = 12
 """The most lines of a section; the page has all."""
 BAR = 32
+INDENT = 2
 
 ISSUE_SECTIONS = (
     (Severity.ERROR, "heading-errors", "red"),
@@ -29,28 +26,28 @@ ISSUE_SECTIONS = (
 )
 
 
-def show(console: Console, result: ReportResult, lang: str, *, mask: bool = False) -> None:
+def show(out: Printer, result: ReportResult, lang: str, *, mask: bool = False) -> None:
     """Print the summary of a run: counts, issues by kind and column, answers, files, next steps."""
     summary = result.summary
-    _print(console, Text(headline(summary, lang), style="bold"))
-    _print(console, Text(_took(summary, lang), style="dim"))
+    out.line((headline(summary, lang), "bold"))
+    out.line((_took(summary, lang), "dim"))
     if summary.stop:
-        _print(console, Text(word("summary-stopped", lang, stop=summary.stop), style="yellow"))
-    console.print()
-    _counts(console, summary, lang)
-    show_issues(console, summary.issues, lang, mask=mask)
-    _reasons(console, "heading-left-out", [one for one in result.reasons if one.status in LEFT_OUT], lang)
-    _reasons(console, "heading-answers", [one for one in result.reasons if one.status in ANSWERED], lang)
-    _not_imported(console, summary.not_imported, lang)
+        out.line((word("summary-stopped", lang, stop=summary.stop), "yellow"))
+    out.line()
+    _counts(out, summary, lang)
+    show_issues(out, summary.issues, lang, mask=mask)
+    _reasons(out, "heading-left-out", [one for one in result.reasons if one.status in LEFT_OUT], lang)
+    _reasons(out, "heading-answers", [one for one in result.reasons if one.status in ANSWERED], lang)
+    _not_imported(out, summary.not_imported, lang)
     notes = [*summary.notes, *(note.sentence(lang, advise=True) for note in result.notes)]
     if notes:
-        _heading(console, "heading-notes", lang)
+        _heading(out, "heading-notes", lang)
         for note in notes:
-            _line(console, Text(wording.opening(note)))
-    _next(console, result, lang)
+            out.line((wording.opening(note), ""), indent=INDENT)
+    _next(out, result, lang)
 
 
-def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, mask: bool = False) -> None:
+def show_issues(out: Printer, groups: Sequence[IssueGroup], lang: str, *, mask: bool = False) -> None:
     """Print issues by kind and column with how many rows and three examples; the gravest first.
 
     What to do is said once, however many columns it goes for.
@@ -60,26 +57,26 @@ def show_issues(console: Console, groups: Sequence[IssueGroup], lang: str, *, ma
         some = [group for group in groups if group.severity is severity]
         if not some:
             continue
-        _heading(console, heading, lang)
+        _heading(out, heading, lang)
         for group in some[:KINDS]:
-            line = Text(issue_line(group, lang))
-            line.stylize(style, 0, len(group.code) if line.plain.startswith(group.code) else 0)
-            _line(console, line)
-            if text := _example(console, group, lang, mask, said):
-                _line(console, Text(text, style="dim"), 4)
+            line = issue_line(group, lang)
+            code = group.code if line.startswith(group.code) else ""
+            out.line((code, style), (line.removeprefix(code), ""), indent=INDENT)
+            if text := _example(out, group, lang, mask, said):
+                out.line((text, "dim"), indent=4)
         if len(some) > KINDS:
-            _line(console, Text(word("summary-more-kinds", lang, count=len(some) - KINDS), style="dim"))
+            out.line((word("summary-more-kinds", lang, count=len(some) - KINDS), "dim"), indent=INDENT)
 
 
-def _example(console: Console, group: IssueGroup, lang: str, mask: bool, said: set[str]) -> str:
+def _example(out: Printer, group: IssueGroup, lang: str, mask: bool, said: set[str]) -> str:
     """What is wrong, and what to do unless it was `said` before. A terminal is told of the first cell; a log
     gets no customer's data, only what kind of fault it is."""
     if not group.examples:
         return ""
-    text = issue_text(group.examples[0], lang=lang, mask=mask, offer=console.is_terminal)
+    text = issue_text(group.examples[0], lang=lang, mask=mask, offer=out.is_terminal)
     hint = "" if text.hint in said else text.hint
     said.add(text.hint)
-    what = text.message if console.is_terminal else kind(group.code, lang)
+    what = text.message if out.is_terminal else kind(group.code, lang)
     return replace(text, message=what, hint=hint).sentence(lang)
 
 
@@ -98,22 +95,20 @@ def issue_line(group: IssueGroup, lang: str) -> str:
     return text
 
 
-def _counts(console: Console, summary: RunSummary, lang: str) -> None:
+def _counts(out: Printer, summary: RunSummary, lang: str) -> None:
     counts = {status: rows for status, rows in summary.counts.items() if rows}
     if not counts:
-        _line(console, Text(word("summary-no-rows", lang)))
+        out.line((word("summary-no-rows", lang), ""), indent=INDENT)
         return
     keep = summary.mode is Mode.KEEP
     names = {status: wording.status(status, lang, keep=keep) for status in counts}
-    wide = max(cell_len(name) for name in names.values())
+    wide = max(width_of(name) for name in names.values())
     numbers = max(len(wording.number(rows, lang)) for rows in counts.values())
-    bars = console.width >= 60 and not console.options.ascii_only
     for status, rows in counts.items():
-        line = Text(set_cell_size(names[status], wide), style=STATUS_STYLES[status])
-        line.append(f"  {wording.number(rows, lang):>{numbers}}", style="default")
-        if bars:
-            line.append("  " + _bar(rows / summary.rows))
-        _line(console, line)
+        style, space = STATUS_STYLES[status], " " * (wide - width_of(names[status]))
+        bar = f"  {_bar(rows / summary.rows)}" if out.draws else ""
+        number = f"  {wording.number(rows, lang):>{numbers}}"
+        out.line((f"{names[status]}{space}", style), (number, ""), (bar, style), indent=INDENT)
 
 
 def _bar(share: float) -> str:
@@ -122,40 +117,39 @@ def _bar(share: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def _reasons(console: Console, heading: str, reasons: Sequence[ReasonGroup], lang: str) -> None:
+def _reasons(out: Printer, heading: str, reasons: Sequence[ReasonGroup], lang: str) -> None:
     if not reasons:
         return
-    _heading(console, heading, lang)
+    _heading(out, heading, lang)
     for reason in reasons[:KINDS]:
         status, counted = wording.status(reason.status, lang), wording.rows(reason.rows, lang)
         text = word("summary-reason-line", lang, status=status, code=reason.code, rows=counted)
         at = "summary-issue-at-one" if reason.rows == 1 else "summary-issue-at"
         text = join_clauses(lang, text, word(at, lang, places=wording.places(reason.examples, lang)))
-        _line(console, Text(text))
+        out.line((text, ""), indent=INDENT)
         if why := wording.reason_text(reason.code, reason.message, lang):
-            _line(console, Text(wording.opening(why), style="dim"), 4)
+            out.line((wording.opening(why), "dim"), indent=4)
 
 
-def _not_imported(console: Console, columns: Sequence[UnusedColumn], lang: str) -> None:
+def _not_imported(out: Printer, columns: Sequence[UnusedColumn], lang: str) -> None:
     """The columns that went nowhere; first those that look as if they should have gone somewhere."""
     if not columns:
         return
-    _heading(console, "heading-not-imported", lang)
+    _heading(out, "heading-not-imported", lang)
     usual = [column for column in columns if column.usual_field and column.filled]
     others = [column for column in columns if column.filled and not column.usual_field]
     empty = len(columns) - len(usual) - len(others)
     for column in usual:
         name, filled = _unused_column(column, lang), column.usual_field
-        _line(
-            console, Text(join_clauses(lang, name, word("not-imported-usual", lang, field=filled)), "yellow")
-        )
+        text = join_clauses(lang, name, word("not-imported-usual", lang, field=filled))
+        out.line((text, "yellow"), indent=INDENT)
     shown = [_unused_column(column, lang) for column in others[:KINDS]]
     if len(others) > KINDS:
         shown.append(word("not-imported-more", lang, count=len(others) - KINDS))
     if empty:
         shown.append(word("not-imported-empty-columns", lang, count=empty))
     if shown:
-        _line(console, Text(word("summary-and", lang).join(shown)))
+        out.line((word("summary-and", lang).join(shown), ""), indent=INDENT)
 
 
 def _unused_column(column: UnusedColumn, lang: str) -> str:
@@ -163,27 +157,27 @@ def _unused_column(column: UnusedColumn, lang: str) -> str:
     return f"{quote_names([column.name])} ({filled})"
 
 
-def _next(console: Console, result: ReportResult, lang: str) -> None:
+def _next(out: Printer, result: ReportResult, lang: str) -> None:
     if result.files:
-        _heading(console, "heading-files", lang)
-        _line(console, Text(result.summary.report_dir))
-        names = Text(word("summary-and", lang).join(file.path.name for file in result.files), style="dim")
-        _line(console, names)
+        _heading(out, "heading-files", lang)
+        out.line((result.summary.report_dir, ""), indent=INDENT)
+        names = word("summary-and", lang).join(file.path.name for file in result.files)
+        out.line((names, "dim"), indent=INDENT)
     if result.steps:
-        _heading(console, "heading-next", lang)
+        _heading(out, "heading-next", lang)
         for step in result.steps:
-            _line(console, Text(step.message))
+            out.line((step.message, ""), indent=INDENT)
             # A command is one line however narrow the terminal is, so that it can be copied.
-            console.print(Text(f"    {step.command}", style="bold"), soft_wrap=True)
+            out.line((f"    {step.command}", "bold"), whole=True)
     elif result.summary.rows:
-        console.print()
+        out.line()
         imported = result.summary.counts.get(Status.IMPORTED)
         done = "summary-all-done" if imported else "summary-nothing-imported"
         if imported and result.summary.mode is Mode.KEEP:
             done = "summary-all-done-keep"
         if result.summary.dry_run:
             done = "summary-all-valid"
-        _print(console, Text(word(done, lang), style="green"))
+        out.line((word(done, lang), "green"))
 
 
 def _took(summary: RunSummary, lang: str) -> str:
@@ -195,17 +189,6 @@ def _took(summary: RunSummary, lang: str) -> str:
     return text
 
 
-def _heading(console: Console, code: str, lang: str) -> None:
-    console.print()
-    _print(console, Text(word(code, lang), style="bold"))
-
-
-def _line(console: Console, text: Text, indent: int = 2) -> None:
-    if console.is_terminal:
-        console.print(Padding(text, (0, 0, 0, indent)))
-    else:
-        console.print(Text(" " * indent).append_text(text), soft_wrap=True)
-
-
-def _print(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=not console.is_terminal)
+def _heading(out: Printer, code: str, lang: str) -> None:
+    out.line()
+    out.line((word(code, lang), "bold"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from importer.cli import app
-from importer.cli.output import ask, confirm, console, echo, fitting, language, print_error, tell
+from importer.cli.output import (
+    ask,
+    confirm,
+    console,
+    echo,
+    fitting,
+    is_terminal,
+    language,
+    print_error,
+    printer,
+    tell,
+)
 from importer.cli.progress import NullView, ProgressView, destination_line, progress_view
 from importer.cli.signals import stop_on_signals
 from importer.errors import UsageError
@@ -85,7 +97,7 @@ class TerminalObserver(RunObserver):
         self._view.close()
         output = self._output
         self._view = progress_view(
-            partial(console, stderr=True),
+            partial(console, stderr=True) if is_terminal(sys.stderr) else None,
             self._lang,
             quiet=output.quiet,
             verbose=output.verbose,
@@ -360,7 +372,7 @@ def show_result(result: ReportResult | None, output: OutputOptions, *, mask: boo
         if not output.quiet:
             from importer.cli.summary import show
 
-            show(console(), result, language(), mask=mask)
+            show(printer(), result, language(), mask=mask)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -238,10 +238,10 @@ def _of_a_person(phrases: Sequence[Phrase]) -> Phrase | None:
         return None
     owners = [one for one in phrases if _means_only(one, FULL)]
     things = [one for one in phrases if not any(alias.field in NAMES for alias in one.labels)]
-    names = vocabulary.listed("short_names")
-    if len(owners) != 1 or len(things) != 1 or any(name in owners[0].text for name in names):
+    if len(owners) != 1 or len(things) != 1:
         return None
-    return things[0]
+    owner, names = owners[0].text, tuple(vocabulary.listed("short_names"))
+    return None if owner.startswith(names) or owner.endswith(names) else things[0]
 
 
 def _names_a_company(reading: Reading) -> bool:

@@ -34,7 +34,9 @@ _BEHIND = late_pattern(r"(?<=^\d{8})\.0+$|(?<=\d{4}) ?[грr]\.?$|(?<=\d{4}) (?:
 _ENDS_BEHIND = ".0\u0433\u0440r\u0430\u0443u"
 """The last letters of what may stand behind a date: г, р, r, года, року, roku."""
 _THREE_POINTS = 3
-_ORDINAL = late_pattern(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
+_ORDINAL = late_pattern(r"(?<=\d)(?:st|nd|rd|th|er|º)\b", re.IGNORECASE)
+_DATE_WORDS = 3
+"""Day, month and year."""
 _APART = late_pattern(r"(?<=\d)([-/.]) (?=\d)")
 """The mark of a date with a blank behind it, as in Czech: 7. 5. 1980."""
 _WIDE = str.maketrans("０１２３４５６７８９／－．　", "0123456789/-. ")
@@ -143,8 +145,22 @@ def with_month_name(text: str, calendar: Calendar = Calendar.GREGORIAN) -> str |
     """Return yyyy-MM-dd for a date whose month is written as a word, which has one reading, else None."""
     names = _month_numbers()
     words = (word.casefold() for word in _WORD.findall(plain(text)))
-    named = any(word in names or word.removesuffix(".") in names for word in words)
-    return by_format(_ORDINAL.sub("", text), _WITH_MONTH_NAME, calendar) if named else None
+    if not any(word in names or word.removesuffix(".") in names for word in words):
+        return None
+    return by_format(_ORDINAL.sub("", _without_article(text)), _WITH_MONTH_NAME, calendar)
+
+
+def _without_article(text: str) -> str:
+    """Return a text without articles and days of the week before its day: mercredi, le 26 avril 1995."""
+    words = text.split()
+    while len(words) > _DATE_WORDS and words[0].strip(",.").casefold() in _before_days():
+        words = words[1:]
+    return " ".join(words) if words else text
+
+
+@cache
+def _before_days() -> frozenset[str]:
+    return frozenset(packaged_index("words.json")["dates"]["before"])
 
 
 def any_reading(text: str) -> str | None:

@@ -52,7 +52,9 @@ def _with_children(columns: list[Column]) -> list[Column]:
     readings = [vocabulary.as_customer(column.reading, "child") for column in columns]
     if not any(readings) or not any("guardian" in column.reading.roles() for column in columns):
         return columns
-    claimed = {claim.field for column in columns for claim in claims.of_column(column)}
+    claimed = {
+        claim.field for column in columns for claim in claims.of_column(column) if claim.confidence >= TAKEN
+    }
     if not claimed.isdisjoint(NAMES):
         return columns
     return [
@@ -166,7 +168,11 @@ def _of_contact_people(found: Sequence[Claim], columns: Sequence[Column]) -> lis
     )
     if not people or not named:
         return list(found)
-    found = [one for one in found if one.column not in people or one.field not in (FIRST, LAST)]
+    found = [
+        replace(one, preference=one.preference * _NAMELESS) if one.column in people else one
+        for one in found
+        if one.column not in people or one.field not in (FIRST, LAST)
+    ]
     return [
         replace(
             claim,

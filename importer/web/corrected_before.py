@@ -6,10 +6,13 @@ A list that has grown brings its old rows along as they stood before. Sent as th
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ import pyarrow.compute as pc
 
 from importer import arrow
 from importer.errors import ImporterError
-from importer.journal import Journal
+from importer.journal import Journal, RunKind, RunRecord
 from importer.models import Chunk, Status
 from importer.option_layers import options_from_json
 from importer.options import RunOptions
@@ -33,7 +36,7 @@ from importer.web.earlier import work_of
 from importer.web.pages import Site
 from importer.web.problems import ProblemRows
 from importer.web.twins import Place
-from importer.web.works import Work
+from importer.web.works import EXPIRY_DAYS, Work
 
 _MOST = 20
 """Pieces of work whose corrections are looked for: each is read from disk."""
@@ -76,6 +79,9 @@ class CorrectedBefore:
         self._here = site.works.corrections(work)
         self._known: dict[tuple[str, ...], dict[str, list[CorrectedCell]]] = {}
         """By the columns of a file, and by the text of a row: its corrections."""
+        self._rows: dict[tuple[str, ...], list[CorrectedRow]] = {}
+        self.lost: list[RunRecord] = []
+        """Imports of reports whose file is no longer there as it was imported."""
         self.found: list[CorrectedCell] = []
         """The corrections, at the rows of this file."""
         sha256 = site.looks.of(work).sha256
@@ -86,8 +92,6 @@ class CorrectedBefore:
                 made = Corrections("", ()) if one.report else site.works.kept_corrections(one)
                 if one.report or (made.cells and made.sha256 != sha256):
                     corrected.append((one, made))
-        if not corrected:
-            return
         with Journal.open(site.journal) as journal:
             for one, made in corrected:
                 with contextlib.suppress(OSError, ValueError, ImporterError):
@@ -95,29 +99,83 @@ class CorrectedBefore:
                         self._learn(kept_report_corrections(site, one).values())
                     elif journal.run(one.run).counts.get(Status.IMPORTED, 0):
                         self._learn(_corrected_on_page(site, one, made))
+            for run in _reports_elsewhere(site, journal) if not work.report else ():
+                if run.id not in site.report_corrections:
+                    site.report_corrections[run.id] = _of_report_elsewhere(site, run)
+                found = site.report_corrections[run.id]
+                if found is None:
+                    self.lost.append(run)
+                else:
+                    self._learn(found)
 
     def _learn(self, rows: Iterable[CorrectedRow]) -> None:
         for one in rows:
             if sum(map(_tells, one.row.cells)) >= _FEWEST_EQUAL:
                 known = self._known.setdefault(one.row.header, {})
                 known.setdefault(_row_text(one.row.cells), one.corrections())
+                self._rows.setdefault(one.row.header, []).append(one)
 
-    def add(self, checked: CheckedChunk) -> None:
-        """Take a chunk as it was checked."""
+    def add(self, checked: CheckedChunk, names: Sequence[str]) -> None:
+        """Take a chunk as it was checked. `names`: the columns with names of people."""
         frame, sheet = checked.chunk.frame, checked.chunk.sheet
+        before = len(self.found)
         for header, known in self._known.items():
             if not known or not set(header) <= set(frame.columns):
                 continue
             texts = _row_texts([arrow.to_arrow(frame[name]) for name in header])
-            hits = pc.is_in(texts, value_set=pa.array(known, type=texts.type))
-            for at in np.flatnonzero(hits.to_numpy(zero_copy_only=False)).tolist():
+            hits = pc.is_in(texts, value_set=pa.array(known, type=texts.type)).to_numpy(zero_copy_only=False)
+            for at in np.flatnonzero(hits).tolist():
                 number = int(frame.index[at])
                 self.found += self._moved(known[texts[at].as_py()], sheet, number)
+            self._add_changed(checked.chunk, header, [name for name in header if name in names], ~hits)
+        self.found[before:] = sorted(self.found[before:], key=lambda cell: cell.row)
+
+    def _add_changed(
+        self, chunk: Chunk, header: Sequence[str], names: Sequence[str], where: np.ndarray
+    ) -> None:
+        """Rows that say something else by now, but hold a cell as it was before it was corrected for somebody
+        of the same name."""
+        cells: dict[str, dict[str, CorrectedCell]] = {}
+        for one in self._rows[tuple(header)] if names else ():
+            was = dict(zip(header, one.row.cells, strict=True))
+            for cell in one.corrections():
+                if cell.column not in names and cell.was.strip():
+                    key = _row_text([*(was[name] for name in names), cell.was])
+                    cells.setdefault(cell.column, {}).setdefault(key, cell)
+        for column, known in cells.items():
+            texts = _row_texts([arrow.to_arrow(chunk.frame[name]) for name in (*names, column)])
+            hits = pc.is_in(texts, value_set=pa.array(known, type=texts.type)).to_numpy(zero_copy_only=False)
+            for at in np.flatnonzero(hits & where).tolist():
+                self.found += self._moved([known[texts[at].as_py()]], chunk.sheet, int(chunk.frame.index[at]))
 
     def _moved(self, cells: Sequence[CorrectedCell], sheet: str, row: int) -> Iterator[CorrectedCell]:
         for cell in cells:
             if (sheet, row, cell.column) not in self._here:
                 yield replace(cell, sheet=sheet, row=row)
+
+
+def _reports_elsewhere(site: Site, journal: Journal) -> list[RunRecord]:
+    """The last imports of reports that were not started from a page, the newest first."""
+    since = datetime.now(UTC) - timedelta(days=EXPIRY_DAYS)
+    found = (
+        run
+        for run in journal.runs()
+        if run.kind is RunKind.REIMPORT and not run.dry_run and run.counts.get(Status.IMPORTED, 0)
+        if run.started is not None and run.started > since and work_of(site, run) is None
+    )
+    return list(islice(found, _MOST))
+
+
+def _of_report_elsewhere(site: Site, run: RunRecord) -> list[CorrectedRow] | None:
+    """What was corrected in a report; None if its file is no longer there as it was imported."""
+    try:
+        with Path(run.path).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != run.sha256:
+                return None
+        options = options_from_json(run.settings, run.read_options)
+        return [row for _, row in _corrected_in_report(site, Path(run.path), options, None, run.id)]
+    except (OSError, ImporterError):
+        return None
 
 
 def _corrected_on_page(site: Site, work: Work, made: Corrections) -> Iterator[CorrectedRow]:
@@ -141,7 +199,11 @@ def keep_report_corrections(site: Site, work: Work, run: str) -> None:
 
     Raises OSError, ImporterError.
     """
-    found = dict(_corrected_in_report(site, work, run))
+    feeding = {
+        column for columns in (work.check.feeding if work.check else {}).values() for column in columns
+    }
+    path, options = site.works.file(work), site.looks.of(work).options
+    found = dict(_corrected_in_report(site, path, options, feeding, run))
     headers = list(dict.fromkeys(one.row.header for one in found.values()))
     rows = [
         [*place, headers.index(one.row.header), one.row.cells, one.changes] for place, one in found.items()
@@ -161,13 +223,13 @@ def kept_report_corrections(site: Site, work: Work) -> dict[Place, CorrectedRow]
     }
 
 
-def _corrected_in_report(site: Site, work: Work, run: str) -> Iterator[tuple[Place, CorrectedRow]]:
-    feeding = {
-        column for columns in (work.check.feeding if work.check else {}).values() for column in columns
-    }
+def _corrected_in_report(
+    site: Site, path: Path, options: RunOptions, feeding: Collection[str] | None, run: str
+) -> Iterator[tuple[Place, CorrectedRow]]:
+    """What was corrected in a report that `run` imported. `feeding`: the columns that count; None: all."""
     with Journal.open(site.journal) as journal:
         states = journal.row_states(run)
-        with open_table(site.works.file(work), site.looks.of(work).options, any_table=True) as source:
+        with open_table(path, options, any_table=True) as source:
             for chunk in source.chunks():
                 restored, said = reimport.restore(chunk, escaped=source.delimiter is not None)
                 numbers = restored.frame.index.to_numpy()
@@ -178,7 +240,7 @@ def _corrected_in_report(site: Site, work: Work, run: str) -> Iterator[tuple[Pla
                     changes = tuple(
                         (column, now[column])
                         for column, was in zip(row.header, row.cells, strict=False)
-                        if column in feeding and now.get(column, was) != was
+                        if (feeding is None or column in feeding) and now.get(column, was) != was
                     )
                     if changes:
                         yield (restored.sheet, int(numbers[at])), CorrectedRow(row, changes)

@@ -27,7 +27,7 @@ from importer.pipeline.row_history import SUPPRESSED
 from importer.private_files import replace_private_file
 from importer.readers.overlay import CorrectedCell, read_corrections
 from importer.web.pages import Site
-from importer.web.twins import Place
+from importer.web.twins import Place, same_name
 from importer.web.works import Work
 
 CORRECTED_BEFORE = "corrected-before"
@@ -84,6 +84,11 @@ class Overwrite:
     other_row: int
     other_name: str
     contact: str
+
+    @property
+    def same_name(self) -> bool:
+        """Whether both rows bear one name: then they are probably one customer, entered twice."""
+        return bool(self.name) and same_name(self.name, self.other_name)
 
 
 def first_of(journal: Journal, run: RunRecord) -> RunRecord:

@@ -48,6 +48,8 @@ from importer.web.works import KindCount
 
 PAGE_RUNS = 50
 _LARGEST_SUMMARY = 1 << 24
+_REJECTS = Path(REJECTS_CSV).stem
+_FOR_PROGRAMS = (".json", ".csv")
 _TO_CORRECT = (Status.INVALID, Status.REJECTED)
 _TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -202,6 +204,8 @@ def _run(request: Request) -> Response:
                 return see_other(f"/w/{work_id}/import")
     files = _files(run)
     names = {file.name for file in files}
+    if not any(rows and not status.done for status, rows in run.counts.items()):
+        files = [file for file in files if not file.name.startswith(_REJECTS)]  # without rows
     at_work = task is not None and task.running
     running = at_work or run.state is RunState.RUNNING
     correct = any(run.counts.get(status) for status in _TO_CORRECT) and bool(
@@ -216,7 +220,7 @@ def _run(request: Request) -> Response:
         task=task if task is not None and task.running else None,
         error=told(request, task.error) if task is not None and not task.running and task.error else None,
         running=running,
-        files=files,
+        files=sorted(files, key=lambda file: Path(file.name).suffix in _FOR_PROGRAMS),
         words=_words(run),
         paused=not running and run.state.resumable and run.stop == PAUSED,
         report=REPORT_HTML in names,

@@ -58,6 +58,8 @@ class Site:
     """How files read: the cache of `importer.web.reading`."""
     rechecks: Any = None
     """Mappings bound to files: the cache of `importer.web.problems`."""
+    report_corrections: dict[str, Any] = field(default_factory=dict)
+    """What `importer.web.corrected_before` found in reports that were imported elsewhere, by run."""
     pruned: float = -math.inf
     """When works that expired were last deleted."""
     _connections: dict[str, Connection] = field(default_factory=dict)

@@ -58,9 +58,11 @@ class RowQuery:
             rows = pa.array(sorted({str(row) for _, row in self.places}), type=pa.string())
             found = pc.and_(found, pc.is_in(batch["_row"], value_set=rows))
             near = np.flatnonzero(found.to_numpy(zero_copy_only=False))
+            here = batch.take(pa.array(near))
+            numbers = map(int, here["_row"].to_pylist())
+            pairs = zip(here["_sheet"].to_pylist(), numbers, strict=True)
             of_place = np.zeros(len(batch), dtype=bool)
-            for at in near.tolist():
-                of_place[at] = (batch["_sheet"][at].as_py(), int(batch["_row"][at].as_py())) in self.places
+            of_place[near] = [pair in self.places for pair in pairs]
             found = pa.array(of_place)
         return found
 

@@ -140,7 +140,7 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
 
     def look(plan: RunPlan, event: RowsChecked) -> None:
         problems.add(event.checked)
-        before.add(event.checked)
+        before.add(event.checked, [one for name in FIELDS for one in plan.mapper.columns.get(name, ())])
         sent.add(plan, event.checked)
 
     with ProblemWriter(path, corrections, contacts, _before(site, work)) as problems:
@@ -153,6 +153,11 @@ def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
         for code, places in sent.found.items():
             about[code] = [CorrectedCell(sheet, row, WHOLE_ROW, "", LEFT_OUT) for sheet, row in places]
         state = _state(result, fingerprint, options, problems, observer, about)
+        lost = [
+            messages.sentence("web-report-lost", {"name": Path(run.source).name, "run": run.id}, lang)
+            for run in before.lost
+        ]
+        state = replace(state, notes=(*state.notes, *lost))
     task.result = result
     for code, cells in about.items():
         write_corrections(site.works.told_file(work, code), site.looks.of(work).sha256, cells)
@@ -220,7 +225,7 @@ def _state(
                 reason.status.value,
                 reason_text(reason.code, reason.message, lang) or reason.code,
                 reason.rows,
-                named(reason.examples),
+                named(sorted(reason.examples)),
                 reason.code,
             )
             for reason in left_out

@@ -58,7 +58,7 @@ def test_a_dry_run_loads_nothing_that_sends_guesses_or_checks_files_of_settings(
     code = f"import os\nos.environ['NXLINK_STATE_DIR'] = {str(tmp_path)!r}\n"
     loaded = modules_after(f"{code}from importer.cli.app import invoke\nassert invoke({arguments}) == 0")
     assert "pandas" in loaded
-    assert not (SENDING | GUESSING | {"openpyxl", "pydantic"}) & loaded
+    assert not (SENDING | GUESSING | {"openpyxl", "pydantic", "rich"}) & loaded
 
 
 def test_what_reads_a_workbook_ahead_of_its_opening_imports_nothing_heavy() -> None:

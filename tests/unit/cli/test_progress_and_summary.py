@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from importer import arrow
+from importer.cli.output import PipePrinter, TerminalPrinter
 from importer.cli.progress import (
     BarView,
     JsonView,
@@ -95,7 +96,8 @@ def shown(lang: str = "en", width: int = 100, *, terminal: bool = False, encodin
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="")
     console = Console(file=stream, width=width, force_terminal=terminal, highlight=False, markup=False)
-    show(console, a_closed(lang), lang)
+    printer = TerminalPrinter(console) if terminal else PipePrinter(stream, width)
+    show(printer, a_closed(lang), lang)
     stream.flush()
     return raw.getvalue().decode(encoding)
 
@@ -145,7 +147,7 @@ def test_counts_are_aligned_whatever_the_script() -> None:
 def test_issues_stand_under_their_level_the_gravest_first(lang: str, headings: Sequence[str]) -> None:
     stream = io.StringIO()
     groups = [replace(GROUP, severity=severity) for severity in Severity]
-    show_issues(Console(file=stream, width=200), groups, lang)
+    show_issues(PipePrinter(stream), groups, lang)
     text = stream.getvalue()
     assert [line for line in text.splitlines() if line and not line.startswith(" ")] == list(headings)
     assert text.count("too-long") == 3
@@ -154,7 +156,7 @@ def test_issues_stand_under_their_level_the_gravest_first(lang: str, headings: S
 def test_what_to_do_about_several_columns_is_said_once() -> None:
     stream = io.StringIO()
     groups = [replace(GROUP, column=column) for column in ("Address", "Remark")]
-    show_issues(Console(file=stream, width=200), groups, "en")
+    show_issues(PipePrinter(stream), groups, "en")
     assert stream.getvalue().count("too-long in ") == 2
     assert stream.getvalue().count("Shorten it") == 1
 
@@ -316,8 +318,7 @@ def test_a_terminal_gets_a_bar_that_goes_away(width: int, lang: str) -> None:
 
 def test_the_console_decides_what_is_shown() -> None:
     terminal = Console(file=io.StringIO(), force_terminal=True)
-    pipe = Console(file=io.StringIO())
     assert isinstance(progress_view(lambda: terminal, "en"), BarView)
-    assert isinstance(progress_view(lambda: pipe, "en"), LineView)
+    assert isinstance(progress_view(None, "en"), LineView)
     assert isinstance(progress_view(lambda: terminal, "en", log_json=True), JsonView)
     assert not isinstance(progress_view(lambda: terminal, "en", quiet=True), BarView | LineView)

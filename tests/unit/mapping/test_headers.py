@@ -10,7 +10,8 @@ from importer import mapping
 from importer.contracts import Contract
 from importer.errors import MappingError
 from importer.escaping import shell_command
-from importer.mapping import headers, loader
+from importer.mapping import headers, loader, vocabulary
+from importer.mapping.base import names_in, packaged_words
 from importer.mapping.headers import left_out_note
 from importer.messages import LANGUAGES
 from tests.support.mapping import PLAT, SEA, chunk, values
@@ -44,6 +45,29 @@ def test_headers_are_known_in_any_spelling_and_several_languages(header: tuple[s
     found = fields(*header)
     assert list(found) == ["first_name", "last_name", "sms_phone", "email"]
     assert tuple(found.values()) == header
+
+
+@pytest.mark.parametrize("header", ["CP", "Ünvan", "Ad", "AE", "POL", "Gate", "Numéro", "Презиме", "Nem"])
+def test_a_word_of_another_meaning_elsewhere_is_not_taken_without_asking(header: str) -> None:
+    # A postal code, a title, an advertisement, an account executive, a port, a gate, a house number, …
+    assert headers.sure_field(header) is None
+
+
+# Those that were known first, in files of many customers.
+_SAID_OTHERWISE = {"cep", "staat", "kraj", "عنوان", "dob", "aniversario", "naissance", "label"}
+
+
+def test_no_other_label_that_is_taken_without_asking_says_something_else_in_any_language() -> None:
+    denied = {
+        headers.normalize(name)
+        for role in vocabulary.VETO
+        for names in packaged_words("qualifiers.toml")[role].values()
+        if isinstance(names, str)
+        for name in names_in(names)
+    }
+    seats = {headers.normalize(one.label) for one in headers.all_aliases() if one.field == "belong_seat_user"}
+    sure = {headers.normalize(one.label) for one in headers.all_aliases() if one.sure} - seats
+    assert sure & denied == {headers.normalize(name) for name in _SAID_OTHERWISE}
 
 
 def test_chinese_family_and_given_names_go_where_the_vendor_puts_them() -> None:

@@ -67,6 +67,13 @@ def test_a_mark_for_as_above_is_no_name_but_a_word_is(mark: str) -> None:
     assert [(issue.code, issue.column) for issue in found.issues] == [("ditto", "last_name")]
 
 
+@pytest.mark.parametrize("word", ["n.c.", "N.C.", "n. d.", "b.d.", "NSP", "н/д"])
+def test_not_given_in_short_is_no_email_but_may_be_a_name_or_a_remark(word: str) -> None:
+    row, noted = one(last_name=word, email=word, remark=word)
+    assert row == {"first_name": "Ann", "last_name": word, "country": None, "email": None, "remark": word}
+    assert noted == ["email"]
+
+
 def test_people_and_countries_keep_their_names() -> None:
     row, noted = one(first_name="Nan", last_name="Null", country="NA", remark="nothing else")
     assert row["first_name"] == "Nan"

@@ -127,6 +127,23 @@ def test_year_first_dates_have_one_reading_and_others_stay(found: str, meant: st
     assert plain("birthday", found) == [meant]
 
 
+@pytest.mark.parametrize(
+    ("found", "meant"),
+    [
+        ("le 26 avril 1995", "1995-04-26"),
+        ("Mercredi, le 26 avril 1995", "1995-04-26"),
+        ("1er janvier 1995", "1995-01-01"),
+        ("am 26. April 1995", "1995-04-26"),
+        ("Wednesday, April 26, 1995", "1995-04-26"),
+        ("el 26 de abril de 1995", "1995-04-26"),
+        ("vers le 26 avril 1995", "vers le 26 avril 1995"),
+        ("le 31 avril 1995", "le 31 avril 1995"),
+    ],
+)
+def test_articles_and_days_of_the_week_before_a_date_in_words_say_nothing(found: str, meant: str) -> None:
+    assert plain("birthday", found) == [meant]
+
+
 def birthdays(*cells: str) -> tuple[list[str | None], list[tuple[str, int, str | None]]]:
     found = mapped(f'{NAMES}[fields.birthday]\nfrom = "Born"', {"Born": cells})
     return values(found, "birthday"), [(issue.code, issue.row, issue.expected) for issue in found.issues]

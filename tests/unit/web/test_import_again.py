@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from importer.models import Mode
+from importer.options import RunOptions
+from importer.pipeline.session import Session
 from importer.sandbox import Sandbox
 from tests.support.web import WebPage, run_of, text_of
 
@@ -203,6 +207,52 @@ def test_corrections_of_the_same_file_and_of_its_reports_are_taken_over_with_one
     assert "3 valid" in text_of(page.get(f"{again}/check"))
     page.post(f"{again}/undo")
     assert page.site.works.corrections(page.site.works.get(again.removeprefix("/w/"))) == {}
+
+
+def test_a_row_that_has_changed_elsewhere_keeps_its_correction(
+    page: WebPage, box: Sandbox, table: Path
+) -> None:
+    imported_with_corrections(page, table)
+    later = grown(table)
+    later.write_text(later.read_text("utf-8").replace("ann@lee.net", "ann.lee@new.net"), "utf-8")
+    again = page.upload(later)
+    shown = text_of(page.checked(again))
+    assert "uncorrected again in this file: 2 rows" in shown
+    assert "Row 3 Ann Lee Row 5 Cy Ko" in shown
+    page.post(f"{again}/told/corrected-before")
+    page.wait(again)
+    page.send(again)
+    stored = {(one.fields["email"], one.fields.get("birthday")) for one in box.customers()}
+    assert ("ann.lee@new.net", "1990-02-28") in stored
+
+
+def test_other_people_with_the_same_bad_cell_are_not_called_corrected(page: WebPage, table: Path) -> None:
+    imported_with_corrections(page, table)
+    later = grown(table)
+    later.write_text(later.read_text("utf-8").replace("Ann Lee,ann@", "Zoe Lee,zoe@"), "utf-8")
+    again = page.upload(later)
+    assert "uncorrected again in this file: 1 row" in text_of(page.checked(again))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_reports_that_were_corrected_and_imported_elsewhere_count_as_long_as_they_are_there(
+    page: WebPage, box: Sandbox, table: Path, tmp_path: Path, there: bool
+) -> None:
+    first = page.upload(table)
+    page.checked(first)
+    run = run_of(page.send(first))
+    path = tmp_path / "rejects.csv"
+    text = page.get(f"/runs/{run}/files/rejects.csv").content
+    path.write_bytes(text.replace(b"1990-02-31", b"1990-02-28"))
+    options = replace(RunOptions(), mode=Mode.UPDATE, report_dir=tmp_path / "reports")
+    with Session.open(page.site.settings()) as session:
+        assert session.start(path, options) is not None
+    if not there:
+        path.unlink()
+    again = page.upload(grown(table))
+    shown = text_of(page.checked(again))
+    assert ("uncorrected again in this file: 1 row" in shown) == there
+    assert ("rejects.csv was corrected and imported on the command line" in shown) != there
 
 
 def test_rows_of_a_report_that_did_not_come_in_are_not_called_corrected(page: WebPage, table: Path) -> None:

@@ -135,6 +135,24 @@ def test_a_family_keeps_its_phone_with_the_first_row_and_is_not_warned_again(
     assert stored == {("Yves", "523312345678"), ("Pedro", None), ("Eva", None)}
 
 
+def test_a_family_that_was_merged_by_a_hasty_import_is_repaired_from_the_result(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    people = ("Soizic,Gil,+523312345678,soizic@gil.net", "Enora,Gil,+523312345678,", "Yves,Gil,,yves@gil.net")
+    work = page.begin(tmp_path, HEAD, *people)
+    result = page.send(work)
+    assert "3 rows are done, but 1 customer was overwritten by somebody with" in text_of(result)
+    assert {one.fields["first_name"] for one in box.customers()} == {"Enora", "Yves"}
+    assert f"{work}/{PAIRS}" in result.text.replace("&amp;", "&"), "the way to take them apart"
+    apart(page, work)
+    page.check(work)
+    page.post(f"{work}/scope", {"do": "changed"})
+    page.wait(work)
+    page.send(work)
+    stored = {(one.fields["first_name"], one.fields.get("sms_phone")) for one in box.customers()}
+    assert stored == {("Soizic", "523312345678"), ("Enora", None), ("Yves", None)}
+
+
 def test_people_are_taken_apart_in_one_step_that_can_be_taken_back(page: WebPage, tmp_path: Path) -> None:
     work = page.begin(tmp_path, HEAD, *FAMILY)
     apart(page, work)
