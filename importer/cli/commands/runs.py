@@ -158,7 +158,7 @@ def prune(older_than: timedelta, yes: bool) -> int:
         old = journal.prunable(before)
         code = _code_of(journal)
         if not old:
-            prune_copies({record.path for record in journal.runs()}, older_than.total_seconds())
+            prune_copies({record.path for record in journal.runs()}, (), older_than.total_seconds())
             echo(sentence("nothing-to-prune", {}, language()))
             return code
         if not yes:
@@ -168,7 +168,8 @@ def prune(older_than: timedelta, yes: bool) -> int:
         kept = {record.id for record in left}
         gone = [record for record in old if record.id not in kept]
         reports = sum(_delete_reports(record) for record in gone if record.report_dir)
-        prune_copies({record.path for record in left}, older_than.total_seconds())
+        read, forgotten = ({record.path for record in runs} for runs in (left, gone))
+        prune_copies(read, forgotten, older_than.total_seconds())
     if gone:
         echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
     if len(gone) < len(old):
