@@ -304,7 +304,7 @@ class TerminalObserver(RunObserver):
             echo(f"  {line}", err=True)
         return self._confirm("ask-sharing")
 
-    def on_taken_apart(self, corrections: Path) -> None:
+    def keep_corrections(self, corrections: Path) -> None:
         found = {"file": corrections}
         self._say("sharing-taken-apart", sentence("sharing-taken-apart", found, self._lang), found)
 

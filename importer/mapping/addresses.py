@@ -99,6 +99,18 @@ def with_joined_address(mapping: MappingFile, header: Sequence[str]) -> MappingF
     return replace(mapping, fields={**mapping.fields, "address": whole})
 
 
+def days(cells: pa.Array) -> np.ndarray:
+    """Return a mask of the cells (without blanks around them) that are a date: no address has one, but 12/4
+    becomes one in a spreadsheet program."""
+    return to_mask(pc.match_substring_regex(cells, r"^\d{4}-\d\d-\d\d(?: 00:00:00)?$"))
+
+
+def before_excel(day: str) -> str:
+    """Return what a date in an address may have been: 12/4, 4/12 for 2026-04-12."""
+    _, month, number = (int(part) for part in day[:10].split("-"))
+    return ", ".join(dict.fromkeys((f"{number}/{month}", f"{month}/{number}")))
+
+
 def cut_postal_codes(column: str, cells: pa.Array) -> np.ndarray:
     """Return a mask of the postal codes that seem to have lost a zero in front: most others are as long as
     the country's are, by what the column is called (PLZ, CEP, ZIP), and these are one digit shorter."""
@@ -165,4 +177,6 @@ def _kinds() -> Mapping[str, str]:
     words = packaged_index("words.json")["addresses"]
     numbers = dict.fromkeys(map(normalize, words["numbers"]), "number")
     places = dict.fromkeys(map(normalize, words["parts"]), "place")
-    return dict.fromkeys(map(normalize, words["perhaps"]), "perhaps") | numbers | places
+    perhaps = dict.fromkeys(map(normalize, words["perhaps"]), "perhaps")
+    numbers |= dict.fromkeys(map(normalize, words["perhaps_numbers"]), "number")
+    return perhaps | numbers | places

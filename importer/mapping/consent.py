@@ -42,6 +42,8 @@ class _Terms:
     beginnings: tuple[str, ...]
     phrases: tuple[str, ...]
     """Several words, with a blank before, between and behind them."""
+    first_words: frozenset[str]
+    """Of the phrases."""
     anywhere: tuple[str, ...]
     """In scripts that put no blanks between words."""
 
@@ -58,17 +60,18 @@ class _Terms:
                 phrases.append(f" {spread} ")
             else:
                 words.add(spread)
-        return cls(frozenset(words), tuple(beginnings), tuple(phrases), tuple(anywhere))
+        first_words = frozenset(phrase.split()[0] for phrase in phrases)
+        return cls(frozenset(words), tuple(beginnings), tuple(phrases), first_words, tuple(anywhere))
 
     def name(self, spread: str) -> bool:
         """Return whether a header, as `_spread` returns it, has one of them."""
         words = spread.split()
-        return (
-            not self.words.isdisjoint(words)
-            or any(word.startswith(self.beginnings) for word in words)
-            or any(phrase in f" {spread} " for phrase in self.phrases)
-            or any(term in spread.replace(" ", "") for term in self.anywhere)
-        )
+        if not self.words.isdisjoint(words) or any(word.startswith(self.beginnings) for word in words):
+            return True
+        # Most headers have no first word of a phrase, and no letter of these scripts.
+        if not self.first_words.isdisjoint(words) and any(phrase in f" {spread} " for phrase in self.phrases):
+            return True
+        return not spread.isascii() and any(term in spread.replace(" ", "") for term in self.anywhere)
 
 
 @lru_cache(maxsize=4096)

@@ -199,7 +199,8 @@ class DateReader:
         rule = self._rule
         if rule.formats:
             calendar = Calendar(rule.calendar or Calendar.GREGORIAN)
-            return by_format(text, rule.formats, calendar) or year_first(text, calendar), calendar
+            day = by_format(text, rule.formats, calendar) or year_first(text, calendar)
+            return day or with_month_name(text, calendar), calendar  # which has one reading
         calendar = self._calendar(text)
         if calendars.says_lunar(text):
             return None, calendar
@@ -364,7 +365,7 @@ class _Evidence:
         calendar = self._calendar()
         days = max(self._of[calendar], self._republic if calendar is Calendar.ROC else 0)
         empty = 2 * days >= self._filled
-        forms = tuple(form for form, _ in self._forms.most_common(_MOST_FORMATS))
+        forms = tuple(form for form, _ in self._forms.most_common())
         return DateProof(order, calendar, rarer, empty, alone, forms)
 
     def _calendar(self) -> Calendar:

@@ -26,6 +26,8 @@ _IN_BRACKETS = late_pattern(r"<\s*(?:mailto:)?\s*([^<>\s]+@[^<>\s]+?)\s*>", re.I
 _SEPARATOR = late_pattern(r":::|[;,|/\s、]+")
 _MAILTO = late_pattern(r"^(?:mailto|e-?mail|邮箱)\s*:\s*", re.IGNORECASE)
 _REMARK = late_pattern(r"\s*\([^()@]*\)$")
+_AROUND = ";,|/、 \t"
+"""What is left behind an address where a list was cut off."""
 _ADDRESS = late_pattern(r"[^@\s<>,;:]+@[^@\s<>,;:]+")
 
 
@@ -71,6 +73,7 @@ def address(text: str) -> tuple[str, str]:
         # “Ann <ann@x.example>” is one address with its owner's name.
         return within[0], "several-values" if len(set(within)) > 1 else ""
     found = _MAILTO.sub("", found).split("?")[0] if _MAILTO.match(found) else found
+    found = found.strip(_AROUND)
     pieces = [piece.strip(".'\"()") for piece in _SEPARATOR.split(found) if "@" in piece]
     addresses = [piece for piece in pieces if _ADDRESS.fullmatch(piece)]
     if len(addresses) > 1:

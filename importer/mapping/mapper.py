@@ -269,7 +269,7 @@ class _ChunkMapper:
             if not where.any():
                 return cells
             if column in bound.sources:
-                for issue in issues_of(cells, where):
+                for issue in issues_of(cells, where, contact=bound.is_contact):
                     self._add_issues(issue, replace(bound, sources=(column,)), cells)
             emptied = if_else(where, "", cells)
             self._emptied[bound.field.name, column] = emptied

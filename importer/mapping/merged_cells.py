@@ -1,5 +1,5 @@
-"""What merged cells mean to a mapping: a contact stays with the first of the rows, and a row whose whole name
-is merged goes on the row above.
+"""What cells mean to a mapping that stand for the one above: merged ones, and ditto signs in addresses. A
+contact stays with the first of the rows, and a row whose whole name is merged goes on the row above.
 
 The reader has filled each covered cell with what the merged one holds, and noted it.
 """
@@ -11,11 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from importer import arrow
 from importer.arrow import if_else, nonempty
+from importer.mapping.nothing import where_ditto
 from importer.models import Chunk, Issue, Severity, Skip
 
+DITTO = "ditto-filled"
+"""The code of the note on a cell that holds what stands above, in the place of a ditto sign."""
 MERGED = "merged-cell"
 """The code of the reader's note on a cell that holds what a merged one above it says."""
 
@@ -55,6 +59,44 @@ def settled(chunk: Chunk, names: Collection[str], contacts: Collection[str], use
         issues=issues,
         skips=skips,
     )
+
+
+def without_dittos(chunk: Chunk, columns: Collection[str]) -> Chunk:
+    """Return the chunk with what stands above in the place of each ditto sign in these columns, and notes.
+
+    Rows that hold no customer are passed over. What stands above the chunk's first row is not known.
+    """
+    skipped = [skip.rows for skip in chunk.skips]
+    rows = chunk.frame.index.to_numpy()
+    customers = ~np.isin(rows, np.concatenate(skipped)) if skipped else np.ones(len(rows), dtype=bool)
+    filled: dict[str, pa.Array] = {}
+    issues: list[Issue] = []
+    for name in columns:
+        if name not in chunk.frame.columns:
+            continue
+        cells = arrow.trimmed(arrow.without_nulls(arrow.text_column(chunk, name)))
+        ditto = where_ditto(cells) & customers
+        if not ditto.any():
+            continue
+        says = np.flatnonzero(customers & ~ditto)
+        above = np.searchsorted(says, np.flatnonzero(ditto)) - 1
+        places = np.flatnonzero(ditto)[above >= 0]
+        sources = says[above[above >= 0]]
+        texts = cells.take(pa.array(sources))
+        known = nonempty(texts)
+        places, sources, texts = places[known], sources[known], texts.filter(pa.array(known))
+        mask = np.zeros(len(rows), dtype=bool)
+        mask[places] = True
+        column = arrow.to_arrow(chunk.frame[name])
+        filled[name] = pc.replace_with_mask(column, pa.array(mask), texts.cast(column.type))
+        for place, source, text in zip(places.tolist(), sources.tolist(), texts.to_pylist(), strict=True):
+            row, top = int(rows[place]), int(rows[source])
+            issues.append(Issue(DITTO, Severity.NOTE, row, chunk.sheet, name, found=text, other_row=top))
+    if not filled:
+        return chunk
+    frame = chunk.frame
+    columns_now = {name: filled.get(name, arrow.to_arrow(frame[name])) for name in frame.columns}
+    return replace(chunk, frame=arrow.frame(columns_now, rows), issues=(*chunk.issues, *issues))
 
 
 def _issues(

@@ -86,14 +86,27 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
     return where_text(column, at, words.mean)
 
 
-def issues_of(cells: pa.Array, where: np.ndarray) -> Iterator[ColumnIssue]:
-    """Yield what is to be said of the cells that `where_nothing` found: a note, but a warning where a cell
-    refers to the row above, since a value is missing then."""
+def where_ditto(column: pa.Array) -> np.ndarray:
+    """Return a mask of the cells (without blanks around them) that refer to the row above."""
+    offsets, _ = offsets_and_bytes(column)
+    lengths = np.diff(offsets)
+    at = np.flatnonzero((lengths > 0) & (lengths <= _words("texts").longest))
+    return where_text(column, at, lambda text: text.casefold() in _dittos())
+
+
+@cache
+def _dittos() -> frozenset[str]:
     words = packaged_index("words.json")["nothing"]
-    dittos = frozenset(word.casefold() for part in _DITTOS for word in words[part])
-    referring = where_text(cells, np.flatnonzero(where), lambda text: text.casefold() in dittos)
+    return frozenset(word.casefold() for part in _DITTOS for word in words[part])
+
+
+def issues_of(cells: pa.Array, where: np.ndarray, *, contact: bool) -> Iterator[ColumnIssue]:
+    """Yield what is to be said of the cells that `where_nothing` found: a note, but a warning where a cell
+    refers to the row above, since a value is missing then. `contact`: they are phones or e-mails."""
+    referring = where_text(cells, np.flatnonzero(where), lambda text: text.casefold() in _dittos())
     if referring.any():
-        yield ColumnIssue("ditto", referring, severity=Severity.WARNING)
+        wording = "ditto-contact" if contact else None
+        yield ColumnIssue("ditto", referring, wording=wording, severity=Severity.WARNING)
     if (where & ~referring).any():
         yield note("word-for-nothing", where & ~referring)
 

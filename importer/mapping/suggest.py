@@ -61,7 +61,9 @@ def propose(
             for one in propose(names, samples, contract, ready_made=False, fields=fields)
         ]
         return _united(header, found, sheets)
-    looked_at = () if samples is None else samples.head(_LOOKED_AT).items()
+    if samples is not None and len(samples) > _LOOKED_AT:
+        samples = samples.head(_LOOKED_AT)
+    looked_at = () if samples is None else samples.items()
     cells = {str(name): arrow.to_arrow(column).to_pylist() for name, column in looked_at}
     beginning = vocabulary.common_beginning(header)
     columns = [_column(index, name, cells.get(name), beginning) for index, name in enumerate(header)]

@@ -147,7 +147,23 @@ def as_customer(reading: Reading, role: str) -> Reading | None:
 
 @lru_cache(maxsize=32768)
 def read(header: str) -> Reading:
-    """Return the header in the fewest known phrases; remarks in brackets (“required”) don't count."""
+    """Return the header in the fewest known phrases; remarks in brackets (“required”) don't count.
+
+    Nor do endings for women: “Teilnehmer*in”, “client(e)”, “alumno/a”.
+    """
+    shorter = _for_women().sub("", header)
+    if shorter == header:
+        return _read(header)
+    return min(_read(shorter), _read(header), key=lambda one: len(one.unknown))
+
+
+@cache
+def _for_women() -> re.Pattern[str]:
+    endings = "|".join(map(re.escape, names_in(qualifiers()["for_women"])))
+    return re.compile(rf"(?<=[^\W\d_])(?:[*:·•]|/\s?-?|-/|\(-?)(?:{endings})\)?(?![\w-])", re.IGNORECASE)
+
+
+def _read(header: str) -> Reading:
     header = _QUESTION_NUMBER.sub("", header)
     tokens = words(without_remarks(header)) or words(header)
     text = "".join(tokens)[:_LONGEST]

@@ -12,7 +12,7 @@ import json
 import re
 import string
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, Protocol, runtime_checkable
@@ -243,6 +243,17 @@ class Sayable(Protocol):
     def sentence(self, lang: str = "en") -> str: ...
 
 
+DECIMAL_COMMA = ("pt", "id")
+"""Languages that write 12.345,6 for 12,345.6."""
+_COUNTED = frozenset(
+    [
+        *("all", "cells", "changed", "contacts", "count", "customers", "done", "entries", "files", "invalid"),
+        *("kept", "lost", "new", "queries", "requests", "rows", "runs", "send", "unchanged"),
+    ]
+)
+"""Places that hold a count: its thousands are marked, as those of a row's number or a port are not."""
+
+
 class _SentenceFormatter(string.Formatter):
     """Fills in what was found as one printable line, wherever it comes from.
 
@@ -251,6 +262,12 @@ class _SentenceFormatter(string.Formatter):
 
     def __init__(self, lang: str) -> None:
         self._lang = lang
+
+    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        value = super().get_value(key, args, kwargs)
+        if key in _COUNTED and type(value) is int and value >= 1000:
+            return f"{value:,}".replace(",", "." if self._lang in DECIMAL_COMMA else ",")
+        return value
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if "|" in format_spec:

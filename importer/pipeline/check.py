@@ -19,7 +19,7 @@ from importer.batching import Customers, encode
 from importer.contracts import Contract
 from importer.dataclass import dataclass
 from importer.fingerprints import NO_KEY, FingerprintKey
-from importer.mapping import Mapper, merged_cells, person_names
+from importer.mapping import Mapper, addresses, merged_cells, person_names
 from importer.models import Chunk, Issue, Issues, MappedChunk, Mode, Outcome, RepeatedIssue, Severity, Status
 from importer.option_types import Duplicates
 from importer.pipeline import people
@@ -37,7 +37,7 @@ from importer.pipeline.corrections import (
 )
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
 from importer.pipeline.suppression import Suppression
-from importer.pipeline.unused_columns import UnusedColumns
+from importer.pipeline.unused_columns import UnusedColumns, trimmed_cells
 from importer.validation import NO_CONTACT, filled_contacts, validate
 
 _Part = Issue | RepeatedIssue
@@ -106,6 +106,7 @@ class Checker:
         self._names = frozenset(
             name for field in person_names.FIELDS for name in mapper.columns.get(field, ())
         )
+        self._addresses = tuple(mapper.columns.get("address", ()))
         self._unused = frozenset(mapper.unused)
         self._left_out = UnusedColumns(mapper.unused, mapper.columns.get("remark", ()))
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
@@ -123,6 +124,7 @@ class Checker:
     def check(self, chunk: Chunk, imported: ImportedRows | None = None) -> CheckedChunk:
         """`imported`: the rows that an earlier run imported to the same place."""
         chunk = merged_cells.settled(chunk, self._names, self._contacts, self._used)
+        chunk = merged_cells.without_dittos(chunk, self._addresses)
         mapped = self._mapper.map(chunk)
         sheet, rows = chunk.sheet, chunk.frame.index.to_numpy()
         before = np.zeros(len(rows), dtype=bool) if imported is None else imported.mask
@@ -224,9 +226,23 @@ class Checker:
             for checked in validate(mapped, self._contract).parts
             for part in self._at_its_column(chunk, checked)
         )
-        parts = self._left_out.issues(chunk, (*read, *written, *Issues.parts_of(mapped.issues), *checked))
+        told = (*read, *written, *Issues.parts_of(mapped.issues), *checked, *self._days_in_addresses(chunk))
+        parts = self._left_out.issues(chunk, told)
         found = parts if chunk.as_read is None else self._without_choices(chunk, chunk.as_read, parts)
         return Issues(self._graded(part) for part in _one_a_cell(_beside_errors(found), skipped))
+
+    def _days_in_addresses(self, chunk: Chunk) -> Iterator[RepeatedIssue]:
+        for name in self._addresses:
+            if name in chunk.frame.columns:
+                cells = trimmed_cells(chunk, name)
+                where = addresses.days(cells)
+                if where.any():
+                    rows, found = chunk.frame.index.to_numpy()[where], cells.filter(where)
+                    yield RepeatedIssue(
+                        *("date-in-address", Severity.WARNING, rows, chunk.sheet, name, "address"),
+                        cells=found,
+                        expected=addresses.before_excel,
+                    )
 
     def _without_choices(
         self, chunk: Chunk, as_read: pd.DataFrame, parts: Sequence[_Part]

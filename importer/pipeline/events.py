@@ -257,7 +257,7 @@ class RunObserver(DeliveryObserver):
         """Whether people with a contact of somebody else are sent with it. As `send_refusing`."""
         return True
 
-    def on_taken_apart(self, corrections: Path) -> None:
+    def keep_corrections(self, corrections: Path) -> None:
         """Take that they are sent without it; this file says so."""
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
@@ -314,9 +314,9 @@ class ObserverGroup(RunObserver):
     def send_sharing(self, question: SharingQuestion) -> bool:
         return all(observer.send_sharing(question) for observer in self._observers if observer.interactive)
 
-    def on_taken_apart(self, corrections: Path) -> None:
+    def keep_corrections(self, corrections: Path) -> None:
         for observer in self._observers:
-            observer.on_taken_apart(corrections)
+            observer.keep_corrections(corrections)
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         return all(observer.confirm_start(plan, sends=sends) for observer in self._observers)

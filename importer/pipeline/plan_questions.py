@@ -55,7 +55,7 @@ def settled(plan: RunPlan, file: FileName, observer: RunObserver, journal: Journ
     if shared is not None and not observer.send_sharing(shared):
         path = _free_path(Path(plan.source.name).stem or "stdin")
         plan = _taken_apart(plan, path, journal)
-        observer.on_taken_apart(path)
+        observer.keep_corrections(path)
     return plan
 
 

@@ -50,6 +50,7 @@ def open_table(
     def is_mapped(name: str) -> bool:
         return normalize(name) in columns
 
+    @cache
     def is_known(name: str) -> bool:
         return name in OWN_COLUMNS or is_known_name(name) or is_mapped(name)
 

@@ -241,7 +241,7 @@ def verify(
     compared: list[tuple[SentCustomer, SeenCustomer]] = []
     for number, sent in enumerate(customers.chosen(), 1):
         try:
-            seen = find_customers(client, *_asked(sent)).customers
+            seen = _found(client, sent)
         except UnknownAnswerError as error:
             checked.append(CheckedCustomer(sent, Found.NOT_UNDERSTOOD, keys=str(error.found["keys"])))
             if number >= MOST_NOT_UNDERSTOOD and all(one.found is Found.NOT_UNDERSTOOD for one in checked):
@@ -264,9 +264,11 @@ def verify(
     return Verification(tuple(checked), order, customers.without_contact)
 
 
-def _asked(sent: SentCustomer) -> tuple[str, str]:
-    """Return the contact to ask for, as (field, value)."""
-    return next((name, str(sent.fields[name])) for name in FILTERS if sent.fields.get(name))
+def _found(client: Client, sent: SentCustomer) -> tuple[SeenCustomer, ...]:
+    """Return who is found by one of the customer's contacts: a correction may have changed the first ones."""
+    asked = ((name, str(sent.fields[name])) for name in FILTERS if sent.fields.get(name))
+    answers = (find_customers(client, name, value).customers for name, value in asked)
+    return next((seen for seen in answers if seen), ())
 
 
 def _differences(

@@ -51,6 +51,8 @@ class ColumnBlock:
     """Row numbers, int64, strictly increasing."""
     issues: list[Issue] = field(default_factory=list)
     merged: list[MergedCells] = field(default_factory=list)
+    wide: Sequence[int] = ()
+    """The numbers of rows with a cell that is merged over several columns."""
 
 
 def to_chunks(
@@ -76,7 +78,7 @@ def to_chunks(
     if not keep.all():
         rows = rows[keep]
         columns = {name: column.filter(pa.array(keep)) for name, column in columns.items()}
-    skips = [] if records else asides(list(columns.values()), rows, layout)
+    skips = [] if records else asides(list(columns.values()), rows, layout, block.wide)
     for one in block.merged:
         issues.extend(_fill(columns, rows, one, layout, skips, sheet))
     return _cut(sheet, rows, columns, sorted(issues, key=lambda issue: issue.row), skips, most)

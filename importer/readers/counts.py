@@ -1,5 +1,5 @@
-"""Recognize totals of groups, such as North subtotal | 12 and 启蒙班小计, and what totals count: 24人,
-62 | Mitglieder."""
+"""Recognize titles and totals of groups, such as North subtotal | 12 and 启蒙班小计, and what totals count:
+24人, 62 | Mitglieder."""
 
 from __future__ import annotations
 
@@ -111,6 +111,39 @@ NUMBER = late_pattern(
 _LONGEST_COUNT = 7
 """Digits."""
 _DIGITS = ByteSet(b"0123456789").table
+_WORD = late_pattern(r"[^\W\d_]{2}")
+_TIMED = late_pattern(r"(?<!\d)(?:19|20)\d\d(?!\d)|\d{1,2}[:.]\d\d\b|[:：]\s*$|[:：]\s")
+"""What no name of a person has: a year, a time, a colon."""
+_LOOKED_AT = 200
+"""So many cells tell what a column holds."""
+_MOSTLY = 0.8
+
+
+def titles(
+    named: Sequence[tuple[int, pa.Array]], lengths: Sequence[np.ndarray], filled: np.ndarray, wide: np.ndarray
+) -> list[int]:
+    """Return the positions of rows of one cell that read as the title of a group: one that is merged over
+    several columns (`wide`, a mask), or stands first, where other rows have a number or it has what no name
+    has."""
+    found = [at for at in np.flatnonzero((filled == 1) & wide).tolist() if _has_word(_only(named, at))]
+    first, length = named[0][1], lengths[0]
+    alone = np.flatnonzero((filled == 1) & ~wide & (length > 0)).tolist()
+    if not alone:
+        return found
+    beside = np.flatnonzero((filled > 1) & (length > 0))[:_LOOKED_AT]
+    numbers = sum(NUMBER.fullmatch(text) is not None for text in first.take(pa.array(beside)).to_pylist())
+    numbered = len(beside) > 1 and numbers >= _MOSTLY * len(beside)
+    texts = ((at, str(first[at].as_py())) for at in alone)
+    found += [at for at, text in texts if _has_word(text) and (numbered or _TIMED.search(text))]
+    return sorted(found)
+
+
+def _only(named: Sequence[tuple[int, pa.Array]], at: int) -> str:
+    return "".join(str(column[at].as_py()) for _, column in named)
+
+
+def _has_word(text: str) -> bool:
+    return _WORD.search(text) is not None
 
 
 def counts(

@@ -163,7 +163,8 @@ def sample_frame(source: Source) -> pd.DataFrame | None:
 
 def _head(chunk: Chunk) -> pd.DataFrame:
     """Return the first rows that may hold a customer: a total says nothing of what a column is."""
-    head = chunk.frame.head(_SAMPLE_ROWS)
+    frame = chunk.frame  # to take rows of thousands of columns costs time
+    head = frame if len(frame) <= _SAMPLE_ROWS else frame.head(_SAMPLE_ROWS)
     aside = {int(row) for skip in chunk.skips for row in skip.rows}
     return head[~head.index.isin(aside)] if aside else head
 

@@ -19,13 +19,13 @@ import pyarrow.compute as pc
 from importer.arrow import ByteSet, offsets_and_bytes
 from importer.models import Skip
 from importer.patterns import late_pattern
-from importer.readers.counts import COUNTED, NUMBER, counts, few_filled, is_subtotal, may_be_subtotals
+from importer.readers.counts import COUNTED, NUMBER, counts, few_filled, is_subtotal, may_be_subtotals, titles
 from importer.readers.sample_rows import is_sample, samples
 
 if TYPE_CHECKING:
     from importer.readers.header import Layout
 
-ASIDES = frozenset({"repeated-header", "hint-row", "sample-row", "footer-row", "comment-row"})
+ASIDES = frozenset({"repeated-header", "hint-row", "sample-row", "footer-row", "comment-row", "title-row"})
 """The codes of rows that hold no customer."""
 HINT_ROWS = 5
 """So many rows below the header may be hints."""
@@ -199,10 +199,13 @@ _PERHAPS_A_NAME = late_pattern(r"[^\W\d]+", re.IGNORECASE)
 _COMMENT = r"(?s)^\s*(?:#|//|--)\s*[^\s#].*"
 
 
-def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> list[Skip]:
+def asides(
+    columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout, wide: Sequence[int] = ()
+) -> list[Skip]:
     """Return the rows among these that hold no customer, by the reason for which they are skipped.
 
-    `columns` are those that have a name; `rows` are the numbers of the rows, ascending.
+    `columns` are those that have a name; `rows` are the numbers of the rows, ascending; `wide` the numbers of
+    rows with a cell that is merged over several columns.
     """
     places = [at for at, name in enumerate(layout.names) if name is not None]
     named = list(zip(places, columns, strict=True))
@@ -223,6 +226,7 @@ def asides(columns: Sequence[pa.Array], rows: np.ndarray, layout: Layout) -> lis
         ("comment-row", comments),
         ("footer-row", _remarks(named, filled) if len(named) >= _WIDE_TABLE else []),
         ("footer-row", counts(named, lengths, filled) if len(named) >= _WIDE_TABLE else []),
+        ("title-row", _titles(named, lengths, filled, np.isin(rows, wide))),
     ):
         new = np.array([at for at in where if not taken[at]], dtype=np.int64)
         if len(new):
@@ -383,6 +387,13 @@ def _remarks(named: Sequence[tuple[int, pa.Array]], filled: np.ndarray) -> list[
         for at, cells in zip(alone, texts, strict=True)
         if _is_remark("".join(cells)) or _is_subtotal(cells)
     ]
+
+
+def _titles(
+    named: Sequence[tuple[int, pa.Array]], lengths: Sequence[np.ndarray], filled: np.ndarray, wide: np.ndarray
+) -> list[int]:
+    found = titles(named, lengths, filled, wide) if len(named) >= _WIDE_TABLE else []
+    return [at for at in found if not any(map(_CONTACT.search, _cells(named, at)))]
 
 
 def _is_remark(text: str) -> bool:

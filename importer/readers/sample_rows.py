@@ -49,12 +49,12 @@ _MAY_SAY_SO = tuple(f"{_WORDS}|{_OF_ROWS}|{_ALONE}".split("|"))
 def samples(columns: Sequence[pa.Array], end: int) -> list[int]:
     """Return which of the first `end` rows say that they are examples, or ask to be deleted, in a cell
     that no row further down repeats."""
-    return [at for at in range(end) if any(_is_sample_in(column, at, end) for column in columns)]
-
-
-def _is_sample_in(column: pa.Array, at: int, end: int) -> bool:
-    cell = str(column[at].as_py())
-    return is_sample(cell) and pc.index(column.slice(end), cell).as_py() < 0
+    found: set[int] = set()
+    for column in columns:
+        for at, cell in enumerate(column.slice(0, end).to_pylist()):
+            if at not in found and is_sample(cell) and pc.index(column.slice(end), cell).as_py() < 0:
+                found.add(at)
+    return sorted(found)
 
 
 def is_sample(cell: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -180,7 +180,7 @@ class IssueSample:
     perhaps: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IssueBar:
     """All issues of one kind in one column."""
 
@@ -196,19 +196,20 @@ class IssueBar:
     sheets: bool
     """Whether the samples tell their sheet: where all rows are of one, the page says so once."""
 
-    @property
+    # The page asks for these at each sample.
+    @cached_property
     def names(self) -> bool:
         return any(sample.name for sample in self.samples)
 
-    @property
+    @cached_property
     def cells(self) -> bool:
         return any(sample.cell for sample in self.samples)
 
-    @property
+    @cached_property
     def details(self) -> bool:
         return any(sample.detail for sample in self.samples)
 
-    @property
+    @cached_property
     def perhaps(self) -> bool:
         return any(sample.perhaps for sample in self.samples)
 
@@ -254,6 +255,7 @@ def render_html(
         reasons=[group for group in tally.reason_groups() if group.status in ANSWERED],
         left_out=[group for group in tally.reason_groups() if group.status in LEFT_OUT],
         done=done,
+        taken=0 if run_info.mode is Mode.KEEP else tally.places_taken(),
         keep=run_info.mode is Mode.KEEP and not run_info.dry_run,
         done_word=_done_word(run_info, tally),
         percent=wording.share(100 * done / tally.rows, lang) if tally.rows else "",

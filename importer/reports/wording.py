@@ -22,8 +22,6 @@ def word(code: str, lang: str, /, **found: object) -> str:
 
 
 _COMMA_AND_POINT = str.maketrans(",.", ".,")
-_DECIMAL_COMMA = ("pt", "id")
-"""Languages that write 12.345,6 for 12,345.6."""
 
 
 def number(value: float, lang: str = "en") -> str:
@@ -35,7 +33,7 @@ def number(value: float, lang: str = "en") -> str:
 
 def _marked(text: str, lang: str) -> str:
     """The number with the thousands separator and the decimal mark of the language (Unicode CLDR)."""
-    return text.translate(_COMMA_AND_POINT) if lang in _DECIMAL_COMMA else text
+    return text.translate(_COMMA_AND_POINT) if lang in messages.DECIMAL_COMMA else text
 
 
 def opening(text: str) -> str:

@@ -154,11 +154,15 @@ def hold_part(part: Part) -> Iterator[bool]:
 
 
 def prune_copies(
-    read: Collection[str], older_than: float = _LEFTOVER_SECONDS, now: float | None = None
+    read: Collection[str],
+    forgotten: Collection[str] = (),
+    older_than: float = _LEFTOVER_SECONDS,
+    now: float | None = None,
 ) -> None:
     """Remove copies that no run reads any more; `read` are the paths of those that some run does.
 
-    A copy of the last day stays: its run may not have begun. A part that nobody is fetching goes after
+    Those of runs that were `forgotten` just now go at once. Any other of the last day stays: its run may not
+    have begun. A part that nobody is fetching goes after
     `older_than` seconds, or a day if that is less.
     """
     folder = spool_folder()
@@ -170,7 +174,8 @@ def prune_copies(
             if entry.is_dir():
                 files = [path for path in entry.iterdir() if path.is_file()]
                 newest = max(path.stat().st_mtime for path in [entry, *files])
-                if now - newest > _LEFTOVER_SECONDS and not any(str(path) in read for path in files):
+                left = now - newest > _LEFTOVER_SECONDS or any(str(path) in forgotten for path in files)
+                if left and not any(str(path) in read for path in files):
                     shutil.rmtree(entry, ignore_errors=True)
             elif entry.name != _GUARD and now - entry.stat().st_mtime >= min(older_than, _LEFTOVER_SECONDS):
                 _remove_part(Part.named(entry.stem))

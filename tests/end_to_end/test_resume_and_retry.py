@@ -212,3 +212,16 @@ def test_a_run_of_a_packed_or_encrypted_file_is_taken_up_and_retried(
         assert len(box.customers()) == 150
         assert importer("report", summary(Path("out"))["run"], "--report-dir", "again").code == 0
         assert len(results(Path("again"))) == 150
+
+
+def test_prune_leaves_reports_of_a_run_that_must_still_be_known(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(work / "a.csv", *people(3))
+    with Sandbox(faults=["lost requests=1"]) as box:
+        use(monkeypatch, box.connection)
+        assert importer("run", "a.csv", "--report-dir", "reports/first").code == 0
+        done = importer("runs", "prune", "--older-than", "0h", "--yes")
+        assert "Kept: 1 run" in done.out
+        assert "Deleted" not in done.out
+        assert (work / "reports" / "first" / "results.csv").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from importer.config import Connection
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results, summary, use
 
@@ -150,3 +151,16 @@ def test_a_row_with_contacts_of_two_customers_invents_no_difference(
     found = importer("verify", str(summary(work / "out")["run"]), "--json")
     assert found.json["counts"]["different"] == 0
     assert found.json["counts"]["same"] >= 1
+
+
+def test_a_phone_that_was_corrected_since_is_different_and_not_lost(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    head = "First Name,Last Name,WhatsApp,Email\n"
+    (work / "c.csv").write_text(head + "Ann,Lee,48600100200,ann@example.com\n", "utf-8")
+    importer("run", "c.csv", "--report-dir", "first")
+    fixed = work / "first" / "results.csv"
+    fixed.write_text(fixed.read_text("utf-8-sig").replace("48600100200", "48600100299"), "utf-8")
+    importer("run", fixed)
+    done = importer("verify", str(summary(work / "first")["run"]))
+    assert "0 as sent, 1 different, 0 not found" in done.out + done.err

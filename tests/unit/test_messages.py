@@ -116,3 +116,11 @@ def places(text: str) -> set[str]:
 def test_clauses_are_joined_as_the_language_does() -> None:
     assert messages.join_clauses("en", "41 rows", "", "first at row 17") == "41 rows, first at row 17"
     assert messages.join_clauses("zh", "41 行", "首见于第 17 行") == "41 行，首见于第 17 行"
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"), [("en", "12,345 rows"), ("pt", "12.345 linhas"), ("id", "12.345 baris")]
+)
+def test_counts_have_their_thousands_marked(lang: str, text: str) -> None:
+    assert messages.sentence("job-check-held", {"rows": 12345}, lang) == text
+    assert "1234" in messages.sentence("row-above-header", {"row": 1234, "found": "x"}, lang)

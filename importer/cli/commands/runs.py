@@ -158,15 +158,22 @@ def prune(older_than: timedelta, yes: bool) -> int:
         old = journal.prunable(before)
         code = _code_of(journal)
         if not old:
-            prune_copies({record.path for record in journal.runs()}, older_than.total_seconds())
+            prune_copies({record.path for record in journal.runs()}, (), older_than.total_seconds())
             echo(sentence("nothing-to-prune", {}, language()))
             return code
         if not yes:
             confirm(sentence("ask-prune", {"runs": len(old)}, language()), abort=True)
-        reports = sum(_delete_reports(record) for record in old if record.report_dir)
         count = journal.prune([record.id for record in old])
-        prune_copies({record.path for record in journal.runs()}, older_than.total_seconds())
-    echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
+        left = journal.runs()
+        kept = {record.id for record in left}
+        gone = [record for record in old if record.id not in kept]
+        reports = sum(_delete_reports(record) for record in gone if record.report_dir)
+        read, forgotten = ({record.path for record in runs} for runs in (left, gone))
+        prune_copies(read, forgotten, older_than.total_seconds())
+    if gone:
+        echo(sentence("pruned", {"runs": count, "reports": reports}, language()))
+    if len(gone) < len(old):
+        echo(sentence("pruned-not-all", {"runs": len(old) - len(gone)}, language()))
     return code
 
 

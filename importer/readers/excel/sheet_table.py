@@ -55,6 +55,8 @@ class SparseSheet:
     """As in `SheetTable`."""
     struck: list[tuple[int, int]] = field(default_factory=list)
     """(row, column) of cells that are struck through."""
+    wide: list[int] = field(default_factory=list)
+    """As in `SheetTable`."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,8 @@ class SheetTable:
     """Cells that span several rows: their column (0-based), first and last row."""
     struck: Sequence[tuple[int, int]] = ()
     """(row, column) of cells that are struck through, also of empty ones."""
+    wide: Sequence[int] = ()
+    """Numbers of rows with a cell that is merged over several columns."""
     last_row: int = 0
     """The number of the sheet's last row, if these are its first rows only."""
 
@@ -134,6 +138,7 @@ class SheetTable:
             )
             block = ColumnBlock([column.slice(at, most) for column in self.columns], rows, issues[own])
             block.merged = list(self._merged_between(covered, at, at + most))
+            block.wide = self.wide
             yield from to_chunks(block, layout, self.sheet, most)
 
     def last_of_chunk(self, layout: Layout, most: int) -> int:
@@ -260,7 +265,7 @@ def from_sparse(name: str, sheet: SparseSheet) -> SheetTable:
     indexes = sorted({index for row in cells for index in row})
     columns = [pa.array([row.get(index, "") for row in cells], type=TEXT) for index in indexes]
     numbers = np.array(rows, dtype=np.int64)
-    found = (sheet.errors, sheet.unvalued, sheet.hidden, sheet.merged, sheet.struck)
+    found = (sheet.errors, sheet.unvalued, sheet.hidden, sheet.merged, sheet.struck, sheet.wide)
     return SheetTable(name, indexes, columns, numbers, *found)
 
 
@@ -289,6 +294,7 @@ def with_scan(
     table.unvalued = scan.unvalued
     table.hidden = scan.hidden
     table.merged = scan.merged
+    table.wide = scan.wide
     table.struck = [
         (row, index)
         for (index, _), rows in scan.struck.items()

@@ -42,7 +42,7 @@ from importer.readers.excel.sheet_table import (
     with_scan,
 )
 from importer.readers.excel.source import WorkbookSource
-from importer.readers.excel.xlsx_scan import SheetScan, column_number, scan_sheet
+from importer.readers.excel.xlsx_scan import WIDE, SheetScan, column_number, scan_sheet
 
 _BYTES_PER_CELL = 160
 
@@ -201,7 +201,7 @@ def _info(part: SheetPart, scan: SheetScan) -> SheetInfo:
 
 
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})")
-_SPANS = re.compile(r"([A-Za-z]{1,3})(\d{1,7}):[A-Za-z]{1,3}(\d{1,7})")
+_SPANS = re.compile(r"([A-Za-z]{1,3})(\d{1,7}):([A-Za-z]{1,3})(\d{1,7})")
 _MIDNIGHT = re.compile(r"[T ]00:00(?::00(?:\.0+)?)?Z?$")
 
 
@@ -258,10 +258,12 @@ class _Cells(XmlHandlers):
         elif name == "sheetData":
             self._in_data = True
         elif name == "mergeCell" and (spans := _SPANS.fullmatch(attributes.get("ref", ""))):
-            letters, first, last = spans.groups()
+            letters, first, end, last = spans.groups()
+            begin, behind = (column_number(one.upper().encode()) for one in (letters, end))
             if first != last:
-                column = column_number(letters.upper().encode())
-                self.sheet.merged.append((column, int(first), int(last)))
+                self.sheet.merged.append((begin, int(first), int(last)))
+            elif behind - begin >= WIDE - 1:
+                self.sheet.wide.append(int(first))
 
     def text(self, text: str) -> None:
         if self._collect:

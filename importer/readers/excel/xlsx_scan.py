@@ -92,6 +92,7 @@ _NUMBER = rb'(?![^>]* t="[^n])'
 """A cell that holds no text, before which a format would show no zeros."""
 _MERGED = re.compile(rb'<mergeCell [^>]*?\bref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _LONGEST_CELL = 1 << 26
+WIDE = 3
 DENSE_ENOUGH = 4
 """A sheet is read as a rectangle if it spans at most so many places for each cell that it has, …"""
 ALWAYS_FINE = 4_000_000
@@ -121,6 +122,8 @@ class SheetScan:
     """Cells that calamine reads wrong, with what stands in them."""
     false_days: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
     """Cells with the number of 1900-02-29 (60 and its fractions): their style and value."""
+    wide: list[int] = field(default_factory=list)
+    """Rows with a cell that is merged over WIDE columns or more, and no row else."""
     merged: list[tuple[int, int, int]] = field(default_factory=list)
     """Cells that span several rows: their column, first and last row."""
 
@@ -157,8 +160,10 @@ def scan_sheet(
     _scan_text(ByteScan(rest + MARGIN, len(rest)), scan, styled)
     if b"</worksheet>" not in rest:
         scan.plain = False
-    for letters, first, _, last in _MERGED.findall(rest):
-        if first != last:
+    for letters, first, end, last in _MERGED.findall(rest):
+        if first == last and column_number(end) - column_number(letters) >= WIDE - 1:
+            scan.wide.append(int(first))
+        elif first != last:
             scan.merged.append((column_number(letters), int(first), int(last)))
     return scan
 

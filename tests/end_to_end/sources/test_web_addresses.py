@@ -97,8 +97,10 @@ def test_the_copy_goes_with_its_run(importer: Command, settings: Connection, fil
     assert copy.name == "customers.csv"
     spool.prune_copies({str(copy)}, now=copy.stat().st_mtime + 1e6)
     assert copies() == [copy]
+    unread = spool.write_copy([b"x"], "other.csv").path  # of a run that is about to begin
     assert importer("runs", "prune", "--older-than", "0h", "--yes").code == 0
-    spool.prune_copies(set(), now=copy.stat().st_mtime + 1e6)
+    assert copies() == [unread]
+    spool.prune_copies(set(), now=unread.stat().st_mtime + 1e6)
     assert copies() == []
 
 

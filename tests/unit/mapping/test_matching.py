@@ -383,6 +383,11 @@ def test_in_a_list_of_children_and_parents_the_child_is_the_customer() -> None:
         ("koen", "gender"),
         ("Strasse des Schuelers", "address"),
         ("Τηλέφωνο Μαθητή", "sms_phone"),
+        ("Teilnehmer*in Telefon", "sms_phone"),
+        ("Téléphone du/de la client(e)", "sms_phone"),
+        ("Teléfono del/la alumno/a", "sms_phone"),
+        ("Τηλέφωνο μαθητή/τριας", "sms_phone"),
+        ("Дата рождения ученика/ученицы", "birthday"),
         ("Telefonní číslo účastníka", "sms_phone"),
         ("כתובת התלמיד", "address"),
         ("شماره موبايل مشتري", "sms_phone"),
@@ -497,6 +502,12 @@ def test_names_of_countries_speak_for_a_column_and_other_words_against_it() -> N
 def test_three_rows_are_enough(header: str, cells: list[str], field: str) -> None:
     assert proposed({header: cells})[header].field == field
     assert proposed({header: cells})[header].taken
+
+
+def test_an_ending_for_women_is_no_part_of_another_word() -> None:
+    assert "Telefon/e-mail" not in taken("Telefon/e-mail", "Name")
+    assert taken("M/F", "Name")["M/F"] == "gender"
+    assert "Phone_e" not in taken("Phone_e", "Name")
 
 
 def test_every_line_of_the_indexes_says_one_thing() -> None:
