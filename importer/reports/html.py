@@ -255,6 +255,7 @@ def render_html(
         reasons=[group for group in tally.reason_groups() if group.status in ANSWERED],
         left_out=[group for group in tally.reason_groups() if group.status in LEFT_OUT],
         done=done,
+        taken=0 if run_info.mode is Mode.KEEP else tally.places_taken(),
         keep=run_info.mode is Mode.KEEP and not run_info.dry_run,
         done_word=_done_word(run_info, tally),
         percent=wording.share(100 * done / tally.rows, lang) if tally.rows else "",

@@ -37,7 +37,8 @@ LEFT_OUT = frozenset({Status.SKIPPED, Status.DUPLICATE, Status.NOT_SENT})
 OVERTAKEN = frozenset({"newer-import", "held-back"})
 """The codes of rows that newer ones of their customers have overtaken."""
 
-_OF_PEOPLE = frozenset({"contact-refused", "struck-through", "customer-left", "place-taken"})
+_PLACE_TAKEN = "place-taken"
+_OF_PEOPLE = frozenset({"contact-refused", "struck-through", "customer-left", _PLACE_TAKEN})
 """The codes of warnings that ask whether a person is to be in the CRM at all: they are named first."""
 EXAMPLES = 3
 SAMPLES = 100
@@ -137,6 +138,15 @@ class Tally:
     def kinds(self) -> tuple[IssueKind, ...]:
         """All kinds of issues seen so far, by number."""
         return tuple(group.kind for group in self._groups)
+
+    def places_taken(self) -> int:
+        """How many rows that were sent are in the CRM no more, since another person's row took their place; 0
+        where that is said row by row: some of those rows may not have come in."""
+        if any(
+            self.counts.get(status) for status in Status if not status.done and status is not Status.INVALID
+        ):
+            return 0
+        return sum(group.sent for group in self.issue_groups() if group.code == _PLACE_TAKEN)
 
     def issue_groups(self, examples: int = EXAMPLES) -> tuple[IssueGroup, ...]:
         """Issues by code, column and severity, the gravest first, most rows first."""

@@ -21,6 +21,7 @@ from importer.jobs.status import JobStatus, job_status
 from importer.journal import Journal, RunRecord, RunState
 from importer.messages import LANGUAGES, sentence
 from importer.models import Severity, Status
+from importer.pipeline.people import TAKEN
 from importer.pipeline.retry import retried_since
 from importer.pipeline.retry import rows_left as rows_to_retry
 from importer.pipeline.session import Session, retry_options
@@ -90,8 +91,9 @@ class RunWords:
     notes: tuple[str, ...] = ()
 
 
-def _words(run: RunRecord) -> RunWords:
-    """What the summary.json of a run says; nothing if it is gone, or none of ours."""
+def _words(run: RunRecord, *, named: bool) -> RunWords:
+    """What the summary.json of a run says; nothing if it is gone, or none of ours. `named`: who was
+    overwritten is said elsewhere."""
     path = next((path for path in _report_paths(run) if path.name == SUMMARY_JSON), None)
     if path is None:
         return RunWords()
@@ -111,6 +113,7 @@ def _words(run: RunRecord) -> RunWords:
                 int(one.get("sent", one["rows"])),
             )
             for one in table["issues"]
+            if not (named and one["code"] == TAKEN)
         ]
         doubtful = tuple(one for one in counted if one.severity == Severity.WARNING and one.rows)
         lost = tuple(one for one in counted if one.code in LOSING and one.rows)
@@ -221,7 +224,7 @@ def _run(request: Request) -> Response:
         error=told(request, task.error) if task is not None and not task.running and task.error else None,
         running=running,
         files=sorted(files, key=lambda file: Path(file.name).suffix in _FOR_PROGRAMS),
-        words=_words(run),
+        words=_words(run, named=bool(overwritten)),
         paused=not running and run.state.resumable and run.stop == PAUSED,
         report=REPORT_HTML in names,
         correct=correct and not running and bool(left),

@@ -20,6 +20,7 @@ from importer.mapping.person_names import FIELDS
 from importer.models import IssueGroup, Mode, Severity, Status
 from importer.options import RunOptions
 from importer.pipeline.events import RowsChecked
+from importer.pipeline.people import TAKEN
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.session import Session
 from importer.readers.overlay import LEFT_OUT, WHOLE_ROW, CorrectedCell, write_corrections
@@ -209,6 +210,7 @@ def _state(
                 group.code, group.column, group.severity.value, group.rows, _example(group, lang), group.sent
             )
             for group in summary.issues
+            if group.code != TAKEN  # said at the later rows
         )
         + refused,
         header=observer.header,

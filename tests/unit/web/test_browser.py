@@ -115,6 +115,9 @@ def test_the_whole_way(tab: Page, served: WebPage, box: Sandbox, messy: Path) ->
     sync_api.expect(tab.get_by_text("12 rows were checked")).to_be_visible()
     look_for_barriers(tab)
     work = tab.url.removesuffix("/check")
+    tab.locator(".counts a").first.click()
+    sync_api.expect(tab.get_by_role("heading", name="Valid: ")).to_be_visible()
+    look_for_barriers(tab)
     tab.goto(f"{work}/correct?show=all")
     look_for_barriers(tab)
     # Three means: typing, taking a likely correction, taking all of a kind.

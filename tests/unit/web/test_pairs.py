@@ -83,6 +83,9 @@ def test_the_result_names_who_was_overwritten(page: WebPage, tmp_path: Path, mod
     result = page.send(work, mode=mode)
     assert said in text_of(result)
     assert said in text_of(page.get(f"/runs/{run_of(result)}")), "the history tells it, too"
+    report = text_of(page.get(f"/runs/{run_of(result)}/files/report.html"))
+    assert ("But 1 row was overwritten by another person" in report) == (mode == "update")
+    assert "Pedro Gil" in report, "the row that was overwritten names who took its place"
     assert f"{work}/correct?show=all" in page.get(f"/runs/{run_of(result)}").text
 
 
