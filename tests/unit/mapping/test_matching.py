@@ -318,6 +318,22 @@ def test_a_word_means_what_it_means_in_the_language_of_the_file() -> None:
     assert taken("Ad Soyad", "Cep", "Ülke")["Cep"] == "sms_phone"
 
 
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("Farmer Name", ["Baldev Ram", "Laxmi Devi", "Gurpreet Singh"]),
+        ("Nama Petani", ["Budi Santoso", "Siti Aminah", "Agus Salim"]),
+        ("农户姓名", ["王建国", "李秀英", "张伟"]),
+    ],
+)
+def test_a_farmer_is_a_customer_also_beside_a_company(header: str, cells: list[str]) -> None:
+    found = proposed(
+        {header: cells, "Company": ["Bayer", "Corteva", "Syngenta"], "Farm Name": ["A", "B", "C"]}
+    )
+    assert (found[header].taken, found[header].split) == (True, True)
+    assert found["Farm Name"].field is None
+
+
 def test_cells_decide_where_a_name_may_mean_several_things() -> None:
     companies = ["华宇科技有限公司", "申联机械厂", "Bluefin GmbH"]
     assert not proposed({"客户名称": companies, "联系人": ["陈伟", "林静", "周明"]})["客户名称"].taken
@@ -382,6 +398,11 @@ def test_in_a_list_of_children_and_parents_the_child_is_the_customer() -> None:
         ("Mokinio gimimo data", "birthday"),
         ("Pacienta tālrunis", "sms_phone"),
         ("রোগীর মোবাইল নম্বর", "sms_phone"),
+        ("Farmer's Mobile", "sms_phone"),
+        ("Date de naissance de l'agriculteur", "birthday"),
+        ("Nomor HP Petani", "sms_phone"),
+        ("Address and City", "address"),
+        ("Adresse und Ort", "address"),
     ],
 )
 def test_a_word_is_known_in_other_forms_and_scripts(header: str, field: str) -> None:
