@@ -1,5 +1,6 @@
-"""What cells mean to a mapping that stand for the one above: merged ones, and ditto signs in addresses. A
-contact stays with the first of the rows, and a row whose whole name is merged goes on the row above.
+"""What cells mean to a mapping that stand for the one above: merged ones, and ditto signs in addresses and in
+columns that say who is sent. A contact stays with the first of the rows, and a row whose whole name is merged
+goes on the row above.
 
 The reader has filled each covered cell with what the merged one holds, and noted it.
 """

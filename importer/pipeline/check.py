@@ -37,7 +37,7 @@ from importer.pipeline.corrections import (
 )
 from importer.pipeline.duplicates import DuplicateDetector, DuplicateVerdict, SharedContacts
 from importer.pipeline.suppression import Suppression
-from importer.pipeline.unused_columns import UnusedColumns, trimmed_cells
+from importer.pipeline.unused_columns import UnusedColumns, columns_that_decide, trimmed_cells
 from importer.validation import NO_CONTACT, filled_contacts, validate
 
 _Part = Issue | RepeatedIssue
@@ -107,6 +107,7 @@ class Checker:
             name for field in person_names.FIELDS for name in mapper.columns.get(field, ())
         )
         self._addresses = tuple(mapper.columns.get("address", ()))
+        self._carrying = (*self._addresses, *columns_that_decide(mapper))
         self._unused = frozenset(mapper.unused)
         self._left_out = UnusedColumns(mapper.unused, mapper.columns.get("remark", ()))
         self._sources = {name: sources for name, sources in mapper.columns.items() if len(sources) > 1}
@@ -124,7 +125,7 @@ class Checker:
     def check(self, chunk: Chunk, imported: ImportedRows | None = None) -> CheckedChunk:
         """`imported`: the rows that an earlier run imported to the same place."""
         chunk = merged_cells.settled(chunk, self._names, self._contacts, self._used)
-        chunk = merged_cells.without_dittos(chunk, self._addresses)
+        chunk = merged_cells.without_dittos(chunk, self._carrying)
         mapped = self._mapper.map(chunk)
         sheet, rows = chunk.sheet, chunk.frame.index.to_numpy()
         before = np.zeros(len(rows), dtype=bool) if imported is None else imported.mask
@@ -216,9 +217,12 @@ class Checker:
                 yield self._graded(left)
 
     def _issues(self, chunk: Chunk, mapped: MappedChunk, skipped: np.ndarray) -> Issues:
-        """Of the reading issues only those that concern a row to be sent and a column that is used."""
+        """Of the reading issues only those that concern a row to be sent and a column that is used, be it to
+        decide who is sent."""
         read = (
-            issue for issue in chunk.issues if issue.column is None or self._concerns(chunk, issue.column)
+            issue
+            for issue in chunk.issues
+            if issue.code == merged_cells.DITTO or self._concerns(chunk, issue.column)
         )
         written = (issue for name in self._used for issue in _written_errors(chunk, name))
         checked = (

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from importer import arrow
 from importer.contracts import FieldKind
-from importer.mapping import consent
+from importer.mapping import consent, merged_cells
 from importer.mapping.rules import Condition
 from importer.models import Chunk
 from importer.option_types import Duplicates
@@ -27,7 +27,7 @@ from importer.pipeline.events import ConsentQuestion, CountryQuestion, RunObserv
 from importer.pipeline.flow import checked_chunks
 from importer.pipeline.people import FirstHolders, SharedContact
 from importer.pipeline.plan import RunPlan
-from importer.pipeline.unused_columns import kind_of_consent, trimmed_cells
+from importer.pipeline.unused_columns import columns_that_decide, kind_of_consent, trimmed_cells
 from importer.readers.overlay import CorrectedCell, CorrectedSource, write_corrections
 from importer.sources.locations import FileName
 
@@ -90,6 +90,7 @@ def consent_question(plan: RunPlan, file: FileName) -> ConsentQuestion | None:
     chunk = None if plan.again or not kinds else next(plan.source.chunks(), None)
     if chunk is None:
         return None
+    chunk = merged_cells.without_dittos(chunk, columns_that_decide(plan.mapper))
     found = {
         name: consent.refusing(kind, trimmed_cells(chunk, name))
         for name, kind in kinds.items()

@@ -17,6 +17,7 @@ from importer.arrow import nonempty, to_mask
 from importer.mapping import consent
 from importer.mapping.base import packaged_index
 from importer.mapping.headers import meanings, normalize
+from importer.mapping.mapper import Mapper
 from importer.models import Chunk, Issue, RepeatedIssue, Severity
 from importer.validation import NO_CONTACT
 
@@ -99,6 +100,13 @@ class UnusedColumns:
                 )
                 found = found.where(~np.isin(found.rows, rows))
         return [*told, found] if len(found) else told
+
+
+def columns_that_decide(mapper: Mapper) -> tuple[str, ...]:
+    """Return the columns that say who is sent, or who must not be: of the mapping's conditions, of consents
+    and of who has left. A ditto sign there is what stands above: “No” and below it “ídem”."""
+    telling = (name for name in mapper.unused if says_who_left(name) or consent.kind_of(name))
+    return tuple(dict.fromkeys((*(one.column for one in mapper.bound.filters), *telling)))
 
 
 def trimmed_cells(chunk: Chunk, name: str) -> pa.Array:

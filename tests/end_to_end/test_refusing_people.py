@@ -51,6 +51,32 @@ def test_they_are_sent_but_told_before_and_after_with_what_leaves_them_out(
     assert names(box) == ["Ann", "Bo", "Cy", "Di", "Ed"]
 
 
+@pytest.mark.parametrize("sign", ['"', "〃", "-''-", "ídem", "j.w."])
+def test_who_refuses_by_a_sign_for_as_above_refuses(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, sign: str
+) -> None:
+    people = [
+        ("First Name", "Last Name", "E-mail", "Autoriza avisos"),
+        ("Ann", "Lee", "ann@x.example", "No"),
+        ("Bo", "Ek", "bo@x.example", sign),
+        ("Cy", "Fu", "cy@x.example", "Sí"),
+        ("Di", "Wu", "di@x.example", sign),
+    ]
+    write_table(work / "c.xlsx", people)
+    done = importer("run", "c.xlsx", "--report-dir", "out")
+    assert "in 2 of the first 4 rows" in done.err
+    told = [row["_issues"] for row in results(work / "out")]
+    assert [REFUSED in one for one in told] == [True, True, False, False]
+    assert ["ditto-filled:Autoriza avisos" in one for one in told] == [False, True, False, True]
+    suggested = importer("mapping", "suggest", "c.xlsx", "-o", "m.toml")
+    assert suggested.code == ExitCode.DONE
+    only = (work / "m.toml").read_text("utf-8") + '\n[[only]]\ncolumn = "Autoriza avisos"\nis_not = ["No"]\n'
+    (work / "m.toml").write_text(only, "utf-8")
+    importer("run", "c.xlsx", "--mapping", "m.toml", "--report-dir", "again", "--yes")
+    states = [row["_status"] for row in results(work / "again")]
+    assert states == ["skipped", "skipped", "imported", "imported"]
+
+
 def test_under_strict_nobody_of_them_is_sent(
     importer: Command, settings: Connection, box: Sandbox, work: Path
 ) -> None:
