@@ -7,6 +7,8 @@ What is sent stays as it is.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,11 @@ from importer.arrow import TextColumn
 from importer.contracts import FieldKind
 from importer.fingerprints import stable_fingerprints
 
+_FEWEST_DIGITS = 6
+_TELLING_DIGITS = 8
+"""So many digits at the end tell a phone, whatever stands before them."""
+_BETWEEN_VALUES = r"[/;,|\n、；，]"
+"""What stands between several phones or e-mails of a cell."""
 MOST_DIGITS = 15
 """Digits of the longest phone (E.164)."""
 _LENGTHS = 16
@@ -112,3 +119,19 @@ def once_a_row(contacts: np.ndarray) -> np.ndarray:
         for earlier in range(column):
             contacts[contacts[:, column] == contacts[:, earlier], column] = 0
     return contacts
+
+
+def holds_contact(cell: str, contact: str) -> bool:
+    """Return whether a cell holds a phone or an e-mail that is sent like this."""
+    if not contact.isdigit():
+        return contact.casefold() in cell.casefold()
+    digits = "".join(filter(str.isdigit, cell)).lstrip("0")
+    return len(digits) >= _FEWEST_DIGITS and (
+        contact.endswith(digits) or contact[-_TELLING_DIGITS:] in digits
+    )
+
+
+def without_contact(cell: str, contact: str) -> str:
+    """Return what a cell with one or several phones or e-mails says without this one."""
+    parts = [part.strip() for part in re.split(_BETWEEN_VALUES, cell)]
+    return " / ".join(part for part in parts if part and not holds_contact(part, contact))

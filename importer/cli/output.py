@@ -130,7 +130,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def fitting(text: str) -> str:
     """Return a text for stderr: at a terminal with line breaks, which that would put within words."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         return text
     columns = shutil.get_terminal_size().columns
     return "\n".join(part for line in text.splitlines() for part in wrapped(line, columns) or [""])
@@ -341,8 +341,8 @@ class Printer(Protocol):
 def printer(stream: TextIO | None = None) -> Printer:
     """What prints on stdout, or this stream. Only a terminal gets colours, and needs rich, which is slow to
     load."""
-    stream = stream or sys.stdout
-    return TerminalPrinter(console()) if is_terminal(stream) else PipePrinter(stream)
+    out: TextIO | None = stream or sys.stdout  # None if the shell has closed it
+    return TerminalPrinter(console()) if is_terminal(out) else PipePrinter(out)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -380,11 +380,12 @@ class PipePrinter:
 
     is_terminal = False
 
-    def __init__(self, stream: TextIO, width: int | None = None) -> None:
+    def __init__(self, stream: TextIO | None, width: int | None = None) -> None:
         self._stream = stream
         columns = os.environ.get("COLUMNS", "")
         width = width or (int(columns) if columns.isdecimal() else PIPED_WIDTH)
-        self.draws = width >= _LEAST_DRAWN and (stream.encoding or "utf-8").lower().startswith("utf")
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        self.draws = width >= _LEAST_DRAWN and encoding.lower().startswith("utf")
 
     def line(self, *pieces: tuple[str, str], indent: int = 0, whole: bool = False) -> None:
         echo(" " * indent + "".join(text for text, _ in pieces), file=self._stream)

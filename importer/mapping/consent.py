@@ -6,6 +6,7 @@ Nothing is left out by it: newsletter = no is often a customer all the same. `wo
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Literal
@@ -98,8 +99,10 @@ def leaving_out(column: str, kind: Kind, cells: pa.Array) -> Condition:
     kept, refused = (distinct.filter(pa.array(mask)).to_pylist() for mask in (~bad, bad))
     if kind != "refused":
         return Condition(column, is_not=tuple(refused))
-    if any(kept):
-        return Condition(column, is_=("", *filter(None, kept)))
+    # In a condition a * stands for any text: such a cell allows nobody.
+    allowed = [text for text in kept if text and "*" not in text]
+    if allowed:
+        return Condition(column, is_=("", *allowed))
     return Condition(column, filled=False)
 
 
@@ -142,7 +145,7 @@ def _denials() -> frozenset[str]:
 
 
 def _says_no(text: str) -> bool:
-    folded = text.casefold()
+    folded = unicodedata.normalize("NFKC", text).casefold()
     if folded in _folded("no") or folded in ("0.0", "0,0"):
         return True
     more = _MORE.fullmatch(folded)

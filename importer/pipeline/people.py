@@ -17,7 +17,7 @@ import numpy as np
 
 from importer import arrow
 from importer.batching import Customers
-from importer.contact_keys import contact_keys
+from importer.contact_keys import contact_keys, without_contact
 from importer.contracts import Contract
 from importer.dataclass import dataclass
 from importer.errors import ImporterError
@@ -144,14 +144,15 @@ class FirstHolders:
                 self._holders.update(dict.fromkeys(keys, (row, sent)))
 
     def _cells(self, chunk: Chunk, row: int, sent: bytes, other: bytes) -> Iterator[CorrectedCell]:
-        theirs = set(self._keys(other).values())
+        theirs, mine = set(self._keys(other).values()), json.loads(sent)
         for field, key in self._keys(sent).items():
             texts = {
                 name: str(chunk.frame.at[row, name]) for name in self._columns[field] if name in chunk.frame
             }
             column = next((name for name, text in texts.items() if text.strip()), None)
             if key in theirs and column is not None:
-                yield CorrectedCell(chunk.sheet, row, column, texts[column], "")
+                rest = without_contact(texts[column], str(mine[field]))
+                yield CorrectedCell(chunk.sheet, row, column, texts[column], rest)
 
     def _keys(self, sent: bytes) -> dict[str, int]:
         found = json.loads(sent)

@@ -40,6 +40,8 @@ _COMPARED = 2
 _LOOKED_AT = 200
 """So many characters of a cell are looked at."""
 _CONTACT = late_pattern(r"[^\s@]+@[^\s@]+\.[^\s@]+|(?:\d[ ()/-]{0,2}){9,}\d")
+_SHORT_PHONE = late_pattern(r"(?:\d[ ()/-]?){6,}\d")
+_YEAR = late_pattern(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _EXAMPLE = late_pattern(
     r"(?:e\.?\s?g\.?|example|ex\.|p\. ?ex\.|z\. ?b\.|ej\.|例如?|示例|样例|如)\s*[:：,]?", re.IGNORECASE
 )
@@ -393,7 +395,12 @@ def _titles(
     named: Sequence[tuple[int, pa.Array]], lengths: Sequence[np.ndarray], filled: np.ndarray, wide: np.ndarray
 ) -> list[int]:
     found = titles(named, lengths, filled, wide) if len(named) >= _WIDE_TABLE else []
-    return [at for at in found if not any(map(_CONTACT.search, _cells(named, at)))]
+    return [at for at in found if not any(map(_may_hold_contact, _cells(named, at)))]
+
+
+def _may_hold_contact(text: str) -> bool:
+    """Whether a title might be somebody with a phone, be it as short as 729 303 204. Years are none."""
+    return _CONTACT.search(text) is not None or _SHORT_PHONE.search(_YEAR.sub(" – ", text)) is not None
 
 
 def _is_remark(text: str) -> bool:

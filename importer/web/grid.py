@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
+from importer.contact_keys import holds_contact, without_contact
 from importer.contracts import Contract
 from importer.mapping.person_names import FIELDS
 from importer.models import Issue, Severity
@@ -30,11 +30,6 @@ _STATE = "grid-state,remedy-buttons,corrections-save,corrections-for-programs"
 _MARKS = ("bad", "doubtful", "noted", "changed")
 """How cells are marked, the worst first."""
 _GRADES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
-_FEWEST_DIGITS = 6
-_TELLING_DIGITS = 8
-"""So many digits at the end tell a phone, whatever stands before them."""
-_BETWEEN_VALUES = r"[/;,|\n、；，]"
-"""What stands between several phones or e-mails of a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +284,9 @@ def without_shared(rows: ProblemRows, view: GridView) -> list[tuple[ProblemRow, 
             issue = Issue(SAME_CONTACT, Severity.WARNING, row.row, row.sheet, found=twin.contact)
             column = _shared_column(issue, row, view)
             if column and column not in view.needed:
-                made.append((row, column, _without(twin.contact, view.text(row, view.header.index(column)))))
+                made.append(
+                    (row, column, without_contact(view.text(row, view.header.index(column)), twin.contact))
+                )
     return made
 
 
@@ -300,12 +297,6 @@ def _others(row: ProblemRow, twins: Sequence[Twin], rows: ProblemRows, view: Gri
         theirs = view.name(rows.find(*twin.place))
         if mine and theirs and not same_name(mine, theirs):
             yield twin
-
-
-def _without(contact: str, cell: str) -> str:
-    """A cell with several values without this one."""
-    parts = [part.strip() for part in re.split(_BETWEEN_VALUES, cell)]
-    return " / ".join(part for part in parts if part and not _holds_contact(part, contact))
 
 
 def _shared_issues(group: _Group, view: GridView) -> dict[Place, list[Issue]]:
@@ -328,19 +319,7 @@ def _shared_column(issue: Issue, row: ProblemRow, view: GridView) -> str:
     if issue.code != SAME_CONTACT or not issue.found:
         return ""
     found = issue.found
-    return next(
-        (name for at, name in enumerate(view.header) if _holds_contact(view.text(row, at), found)), ""
-    )
-
-
-def _holds_contact(cell: str, contact: str) -> bool:
-    """Whether a cell holds a contact that is sent like this."""
-    if not contact.isdigit():
-        return contact.casefold() in cell.casefold()
-    digits = "".join(filter(str.isdigit, cell)).lstrip("0")
-    return len(digits) >= _FEWEST_DIGITS and (
-        contact.endswith(digits) or contact[-_TELLING_DIGITS:] in digits
-    )
+    return next((name for at, name in enumerate(view.header) if holds_contact(view.text(row, at), found)), "")
 
 
 def _worded(issue: Issue, lang: str, *, brief: bool = False) -> CellIssue:

@@ -56,13 +56,13 @@ def test_titles_that_are_merged_over_columns_are_skipped_whatever_they_say(
 ) -> None:
     book = openpyxl.Workbook()
     for row in (
-        ("First Name", "Last Name", "E-mail"),
+        ("First Name", "Last Name", "E-mail", "Remark"),
         ("Gruppe Rot",),
         ("Ann", "Lee", "a@x.example"),
         ("Anna",),
     ):
         book.active.append(row)
-    book.active.merge_cells("A2:C2")
+    book.active.merge_cells("A2:D2")
     book.save(work / "c.xlsx")
     importer("run", "c.xlsx", "--report-dir", "out")
     title, ann, anna = results(work / "out")
@@ -74,7 +74,8 @@ def test_titles_that_are_merged_over_columns_are_skipped_whatever_they_say(
 def test_a_row_with_a_phone_and_a_number_alone_are_no_titles(
     importer: Command, settings: Connection, box: Sandbox, work: Path
 ) -> None:
-    rows = [TABLE[0], TABLE[2], ("12",), ("tel.: 0171 2345678 90",), ("", "2019: Jo"), TABLE[4]]
+    alone = ("12", "tel.: 0171 2345678 90", "tel.: 729 303 204", "Anna: 729303204")
+    rows = [TABLE[0], TABLE[2], *((text,) for text in alone), ("", "2019: Jo"), TABLE[4]]
     write_table(work / "c.csv", rows)
     importer("run", "c.csv", "--report-dir", "out")
     assert all(row["_code"] != "title-row" for row in results(work / "out"))

@@ -10,8 +10,10 @@ import openpyxl
 import pytest
 from openpyxl.styles import Font
 
+from importer import arrow
 from importer.config import Connection
 from importer.exit_codes import ExitCode
+from importer.mapping import consent
 from importer.sandbox import Sandbox
 from tests.support.commands import Command, results
 from tests.support.workbooks import write_table
@@ -75,6 +77,14 @@ def test_who_refuses_by_a_sign_for_as_above_refuses(
     importer("run", "c.xlsx", "--mapping", "m.toml", "--report-dir", "again", "--yes")
     states = [row["_status"] for row in results(work / "again")]
     assert states == ["skipped", "skipped", "imported", "imported"]
+
+
+def test_a_cell_with_a_star_allows_nobody_and_a_wide_no_is_a_no() -> None:
+    left_out = consent.leaving_out(
+        "Unsubscribed", "refused", arrow.array(["*", "", "no", "N*", "2024-05-01"])
+    )
+    assert left_out.is_ == ("", "no")
+    assert consent.refusing("given", arrow.array(["ＮＯ", "yes"])).tolist() == [True, False]
 
 
 def test_under_strict_nobody_of_them_is_sent(

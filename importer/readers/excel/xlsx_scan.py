@@ -92,7 +92,7 @@ _NUMBER = rb'(?![^>]* t="[^n])'
 """A cell that holds no text, before which a format would show no zeros."""
 _MERGED = re.compile(rb'<mergeCell [^>]*?\bref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _LONGEST_CELL = 1 << 26
-WIDE = 3
+WIDE = 4
 DENSE_ENOUGH = 4
 """A sheet is read as a rectangle if it spans at most so many places for each cell that it has, …"""
 ALWAYS_FINE = 4_000_000

@@ -248,6 +248,16 @@ def test_a_closed_standard_input_is_one_sentence(work: Path) -> None:
     assert b"no-standard-input" in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="closes descriptors by the shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_outputs_change_no_exit_code(work: Path, closed: str) -> None:
+    (work / "bad.csv").write_text("First Name,Last Name,Birthday\nAnn,Lee,1990-02-31\n", "utf-8")
+    for words, code in ((f"run {CSV} --sandbox", 0), ("validate bad.csv", 1), ("runs", 0)):
+        command = f'"{sys.executable}" -m importer {words} {closed}'
+        done = subprocess.run(command, shell=True, cwd=work, capture_output=True, timeout=120, check=False)
+        assert done.returncode == code, done.stderr
+
+
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 @pytest.mark.parametrize("limit", ["-n 20", "-v 400000", "-f 10"])
 def test_limits_of_the_system_end_in_a_sentence(work: Path, limit: str) -> None:
