@@ -22,7 +22,9 @@ _FEWEST_DIGITS = 6
 _TELLING_DIGITS = 8
 """So many digits at the end tell a phone, whatever stands before them."""
 _BETWEEN_VALUES = r"[/;,|\n、；，]"
-"""What stands between several phones or e-mails of a cell."""
+"""What may stand between several phones or e-mails of a cell, but within one phone as well: 0171/4455667."""
+_WHOLE_DIGITS = 7
+"""A part with fewer is no phone by itself."""
 MOST_DIGITS = 15
 """Digits of the longest phone (E.164)."""
 _LENGTHS = 16
@@ -132,6 +134,14 @@ def holds_contact(cell: str, contact: str) -> bool:
 
 
 def without_contact(cell: str, contact: str) -> str:
-    """Return what a cell with one or several phones or e-mails says without this one."""
+    """Return what a cell with one or several phones or e-mails says without this one.
+
+    Nothing if what would be left is no whole phone or e-mail: an area code belongs to the number behind it.
+    """
     parts = [part.strip() for part in re.split(_BETWEEN_VALUES, cell)]
-    return " / ".join(part for part in parts if part and not holds_contact(part, contact))
+    left = [part for part in parts if part and not holds_contact(part, contact)]
+    return " / ".join(left) if all(map(_is_whole, left)) else ""
+
+
+def _is_whole(part: str) -> bool:
+    return "@" in part or sum(map(str.isdigit, part)) >= _WHOLE_DIGITS

@@ -47,7 +47,8 @@ class KnownCopies:
         return next((copy for copy, _ in self._copies(found.path.name, _sight(found).__eq__)), None)
 
     def newest_of_web(self, name: str) -> tuple[Path, WebVersion] | None:
-        """Return the newest copy of a file of a web address, and by what its server tells it from others."""
+        """Return the newest copy of a file from a web address, and its version as the server told it; None
+        without a copy beside which one is noted."""
         names = {one.name for one in fields(WebVersion)}
         noted = self._copies(name, lambda noted: isinstance(noted, dict) and set(noted) == names)
         return next(((copy, WebVersion(**said)) for copy, said in noted), None)

@@ -1,4 +1,4 @@
-"""Run one round of a job, or preview it: finish earlier files, take new ones, notify, prune."""
+"""Run one round of a job: finish earlier files, take new ones, notify, prune."""
 
 from __future__ import annotations
 

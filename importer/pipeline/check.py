@@ -232,7 +232,9 @@ class Checker:
         )
         told = (*read, *written, *Issues.parts_of(mapped.issues), *checked, *self._days_in_addresses(chunk))
         parts = self._left_out.issues(chunk, told)
-        found = parts if chunk.as_read is None else self._without_choices(chunk, chunk.as_read, parts)
+        found = (
+            parts if chunk.as_read is None else self._noting_left_out_contacts(chunk, chunk.as_read, parts)
+        )
         return Issues(self._graded(part) for part in _one_a_cell(_beside_errors(found), skipped))
 
     def _days_in_addresses(self, chunk: Chunk) -> Iterator[RepeatedIssue]:
@@ -248,10 +250,11 @@ class Checker:
                         expected=addresses.before_excel,
                     )
 
-    def _without_choices(
+    def _noting_left_out_contacts(
         self, chunk: Chunk, as_read: pd.DataFrame, parts: Sequence[_Part]
     ) -> Sequence[_Part]:
-        """Return the issues; of rows that have no contact since a correction took it out, a note."""
+        """Return the issues; for rows that have no contact since a correction took it out, a note in place of
+        the warning. `as_read`: the corrected rows as the file has them."""
         rows = Issues.rows_of(one for one in parts if one.code == NO_CONTACT)
         bare = as_read.index.intersection(pd.Index(rows))
         if not len(bare):

@@ -258,7 +258,7 @@ class RunObserver(DeliveryObserver):
         return True
 
     def keep_corrections(self, corrections: Path) -> None:
-        """Take that they are sent without it; this file says so."""
+        """Take the new file of corrections that leaves the contacts out, if people are sent without them."""
 
     def confirm_start(self, plan: RunPlan, *, sends: bool) -> bool:
         """Whether to start a new run. `sends` is False for a dry run. May raise ImporterError."""

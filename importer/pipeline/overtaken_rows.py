@@ -8,7 +8,6 @@ the row of the first file. In mode `keep` the first wins: nothing is held.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
 
@@ -24,7 +23,7 @@ from importer.option_types import Duplicates
 from importer.pipeline.check import CheckedChunk
 from importer.pipeline.corrections import CORRECTED
 from importer.pipeline.newer_rows import NEWER_IMPORT
-from importer.pipeline.people import SAME_CONTACT, NamedPerson, are_two
+from importer.pipeline.people import SAME_CONTACT, NamedPerson, are_two, person_at
 from importer.pipeline.row_history import PriorImports
 
 _IMPORTED = "same-contact-imported"
@@ -204,7 +203,7 @@ class FileMates:
         for place, row in enumerate(customers.rows.tolist()):
             if row in asked:
                 run, sheet, other = asked[row]
-                person = NamedPerson.of(json.loads(customers.encoded[place]))
+                person = person_at(customers, place)
                 there = self.persons(run, [(sheet, other)]).get((sheet, other), NamedPerson())
                 if are_two(person, there):
                     found[row] = person.name, there.name
@@ -287,7 +286,8 @@ class OvertakenRows:
         *,
         stale: bool,
     ) -> tuple[str, str]:
-        """Say who would take whose place, and why a row is held back; empty if it is not."""
+        """Return who would take whose place, empty if nobody knows, and why a row is held back, empty if it
+        is not. `at`: its place among the customers."""
         lineage, contacts = self.prior.lineage(origin), customers.contacts[at]
         runs = {run for run, _, _ in lineage}
         came_in = False
@@ -303,10 +303,7 @@ class OvertakenRows:
             other = found.added or (0 if mine else found.earlier)
             if other:
                 row, on = there.found(other, sheet)
-                one, two = (
-                    NamedPerson.of(json.loads(customers.encoded[at])),
-                    self._person(run, on or sheet, row),
-                )
+                one, two = person_at(customers, at), self._person(run, on or sheet, row)
                 both = two is not None and are_two(one, two)
                 who = (one.name, two.name) if two is not None and both else ()
                 if found.added or two is None or both:

@@ -85,12 +85,12 @@ def warnings(customers: Customers, same: np.ndarray) -> Iterator[Issue | Repeate
     rows, sheet = customers.rows, customers.sheet
     two = dict[int, int]()
     for place, before in _earlier(customers, np.flatnonzero(same)[:_MOST]).items():
-        if are_two(_person(customers, place), _person(customers, before)):
+        if are_two(person_at(customers, place), person_at(customers, before)):
             two[place] = before
     rest = same.copy()
     rest[list(two)] = False
     for place, before in two.items():
-        mine, theirs = _person(customers, place).name, _person(customers, before).name
+        mine, theirs = person_at(customers, place).name, person_at(customers, before).name
         for code, at, there, found, other in (
             (SAME_CONTACT, place, before, mine, theirs),
             (TAKEN, before, place, theirs, mine),
@@ -182,7 +182,8 @@ def _earlier(customers: Customers, places: np.ndarray) -> dict[int, int]:
     return found
 
 
-def _person(customers: Customers, place: int) -> NamedPerson:
+def person_at(customers: Customers, place: int) -> NamedPerson:
+    """Return who the customer at a place is."""
     return _person_of(customers.encoded[place])
 
 

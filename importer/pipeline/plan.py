@@ -75,7 +75,7 @@ class RunPlan:
     suppression: Suppression | None = None
     """Who must not be sent; None without a list."""
 
-    def contents_key(self, mode: Mode) -> str:
+    def content_key_in(self, mode: Mode) -> str:
         """The `content_key` of what is sent in another mode; "" if this one has none."""
         if not self.content_key or self.destination is None:
             return ""
@@ -280,7 +280,7 @@ def _key_of_contents(
     )
 
 
-def changed(plan: RunPlan, journal: Journal, options: RunOptions, mapping: MappingFile) -> RunPlan:
+def settled_with(plan: RunPlan, journal: Journal, options: RunOptions, mapping: MappingFile) -> RunPlan:
     """Return the plan with these options and this mapping. The source stays open."""
     found = _settle(plan.source, options, mapping, plan.connection, journal)
     return replace(found, notes=plan.notes, reported=plan.reported)

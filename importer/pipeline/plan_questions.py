@@ -42,13 +42,13 @@ def settled(plan: RunPlan, file: FileName, observer: RunObserver, journal: Journ
     lacking = country_question(plan, file) if observer.interactive else None
     country = observer.choose_country(lacking) if lacking else None
     if country is not None:
-        plan = plans.changed(plan, journal, replace(plan.options, country=country), plan.mapping)
+        plan = plans.settled_with(plan, journal, replace(plan.options, country=country), plan.mapping)
     refused = consent_question(plan, file)
     if refused is not None and asks and not observer.send_refusing(refused):
         left_out = refusing_left_out(plan, refused)
         observer.keep_conditions(refused, left_out)
         only = (*plan.mapping.only, *left_out)
-        plan = plans.changed(plan, journal, plan.options, replace(plan.mapping, only=only))
+        plan = plans.settled_with(plan, journal, plan.options, replace(plan.mapping, only=only))
     elif refused is not None:
         plan = replace(plan, notes=(*plan.notes, refused.note()))
     shared = sharing_question(plan, file) if asks else None
@@ -151,7 +151,7 @@ def _taken_apart(plan: RunPlan, path: Path, journal: Journal) -> RunPlan:
         write_corrections(path, file.sha256, cells)
         options = replace(plan.options, corrections=str(path.absolute()))
         source = CorrectedSource(file, path)
-        plan = plans.changed(replace(plan, source=source), journal, options, plan.mapping)
+        plan = plans.settled_with(replace(plan, source=source), journal, options, plan.mapping)
     return plan
 
 

@@ -185,8 +185,8 @@ def _scope(journal: Journal, record: RunRecord) -> RetryScope:
 
 
 def _overtaken_since(plan: RunPlan, journal: Journal, record: RunRecord) -> HeldBack | None:
-    """The rows of a run that its own reports have brought in, and those that these, or rows of the run that
-    are in already, have overtaken. None without such reports, unless a list left out rows of the run."""
+    """Return the rows of a run that its own reports have brought in, and those that these, or rows of the run
+    that are in already, have overtaken. None without such reports, unless a list left out rows of the run."""
     reported = journal.imported_by_reports(record.id, record.destination_key)
     if not (reported or record.state.resumable):
         return None

@@ -42,8 +42,8 @@ def open_table(
     """Open a file as the options say. Its header is the row that names fields, or columns of the mapping.
 
     `name`: what its owner calls it, if not by the path. `any_table`: without such a row, take the first one
-    that looks like a header. `first_rows`: so many are probably enough. Raises
-    InputError.
+    that looks like a header. `first_rows`: so many are probably enough; the rest
+    is read when it is asked for. Raises InputError.
     """
     columns = frozenset(normalize(name) for name in mapping.columns()) if mapping else frozenset()
 

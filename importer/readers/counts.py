@@ -112,8 +112,8 @@ _LONGEST_COUNT = 7
 """Digits."""
 _DIGITS = ByteSet(b"0123456789").table
 _WORD = late_pattern(r"[^\W\d_]{2}")
-_TIMED = late_pattern(r"(?<!\d)(?:19|20)\d\d(?!\d)|\d{1,2}[:.]\d\d\b|[:：]\s*$|[:：]\s")
-"""What no name of a person has: a year, a time, a colon."""
+_TIMED = late_pattern(r"(?<!\d)(?:19|20)\d\d\s*[-–/]\s*(?:\d\d)?\d\d(?!\d)|\d{1,2}[:.]\d\d\b|[:：]\s*$")
+"""What no name of a person has: two years, a time, a colon at its end."""
 _LOOKED_AT = 200
 """So many cells tell what a column holds."""
 _MOSTLY = 0.8

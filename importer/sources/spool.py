@@ -162,8 +162,8 @@ def prune_copies(
     """Remove copies that no run reads any more; `read` are the paths of those that some run does.
 
     Those of runs that were `forgotten` just now go at once. Any other of the last day stays: its run may not
-    have begun. A part that nobody is fetching goes after
-    `older_than` seconds, or a day if that is less.
+    have begun. A part that nobody is fetching goes after `older_than` seconds, or a day if that is less.
+    `now`: seconds since 1970; None: the clock's.
     """
     folder = spool_folder()
     if not folder.is_dir():

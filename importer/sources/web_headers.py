@@ -60,7 +60,7 @@ def _is_settled(modified: str, now: str) -> bool:
 
 
 def address_digest(url: str) -> str:
-    """Return by what an address is known where it must not be kept itself."""
+    """Return the sha256 (hex) of an address, by which it is known where it must not be kept itself."""
     return hashlib.sha256(url.encode()).hexdigest()
 
 

@@ -38,8 +38,6 @@ BARE_BEFORE = "bare-before"
 """Rows without a contact that were sent to the same place before, just as they are."""
 NATIONAL_BEFORE = "national-before"
 """Rows that are known there by nothing but a phone that was sent without its country."""
-SENT_TWICE = (BARE_BEFORE, NATIONAL_BEFORE)
-"""Rows that the CRM would probably add a second time."""
 _OPEN = tuple(status for status in Status if not status.done)
 _MOST = 20
 """Runs with corrections whose file is looked up: each is read from disk."""
@@ -186,7 +184,7 @@ class SentBefore:
         """Rows without a contact that say just what was sent before."""
         mapped = self._mapped(plan, checked, rows)
         for mode in Mode:  # the record keeps apart what was sent in different modes
-            customers = self._encoded(plan, mapped, plan.contents_key(mode))
+            customers = self._encoded(plan, mapped, plan.content_key_in(mode))
             if customers.contents is not None:
                 self._note(BARE_BEFORE, customers, lane.look_up(customers.contacts, customers.contents).same)
 

@@ -48,7 +48,8 @@ _NAMED_MONTHS = (
 )
 """A month that is a name has its place for certain."""
 _ORDER = "order:"
-_MOST_VALUES = 12
+MOST_VALUES = 12
+"""Different cells of a column that are shown, each with a choice of its own."""
 _MOST_WORKS = 10
 """Earlier pieces of work that are asked which country was chosen."""
 
@@ -191,7 +192,7 @@ def first_values(look: FileLook, column: str) -> list[str]:
     if look.samples is None:
         return []
     cells = dict.fromkeys(str(cell).strip() for cell in look.samples[column].tolist())
-    return [cell for cell in cells if cell][:_MOST_VALUES]
+    return [cell for cell in cells if cell][:MOST_VALUES]
 
 
 def formats_of(choice: str) -> list[str]:

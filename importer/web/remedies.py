@@ -18,6 +18,7 @@ from importer.web.grid import LACKING, GridView, name_for_both, names_of, needed
 from importer.web.mapping_table import (
     CALENDARS,
     DATE_ORDERS,
+    MOST_VALUES,
     Table,
     country_proposals,
     formats_of,
@@ -60,7 +61,6 @@ REMEDIED = frozenset(_REMEDIES)
 """The codes of issues about which something can be done for a whole column."""
 _MOST_CELLS = 200
 """Cells that are tried with each form of dates."""
-_MOST_VALUES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def remedies(
         given if isinstance(given, str) else "",
         country_proposals(site, work, site.looks.of(work), cells, tags) if asked else (),
         found,
-        tuple(dict.fromkeys(cells))[:_MOST_VALUES] if VALUES in kinds else (),
+        tuple(dict.fromkeys(cells))[:MOST_VALUES] if VALUES in kinds else (),
     )
 
 
@@ -199,7 +199,7 @@ def _change_rule(site: Site, work: Work, column: str, do: str, form: Form) -> No
 
 def _texts(form: Form) -> list[tuple[int, str]]:
     """The cells that a form gives a meaning, by their place in it."""
-    return [(at, form[f"cell:{at}"]) for at in range(_MOST_VALUES) if f"cell:{at}" in form]
+    return [(at, form[f"cell:{at}"]) for at in range(MOST_VALUES) if f"cell:{at}" in form]
 
 
 def _send_every_row(request: Request, form: Form) -> Response:

@@ -15,9 +15,9 @@ import pyarrow as pa
 from importer import arrow
 from importer.batching import Customers
 from importer.models import Issue
+from importer.pipeline.people import SAME_CONTACT as SAME_CONTACT
 from importer.private_files import create_private_file, replace_private_file
 
-SAME_CONTACT = "same-contact"
 _NAMED = "same-contact-row"
 """The message that names the other row and the contact."""
 Place = tuple[str, int]

@@ -193,7 +193,7 @@ class WorkStore:
         return self.folder(work.id) / "problems.jsonl"
 
     def told_file(self, work: Work, code: str) -> Path:
-        """Where it lies what could be corrected in the rows that the last check tells of."""
+        """Return where the corrections lie for rows that the last check tells of; `code`: a key of `told`."""
         return self.folder(work.id) / f"{code}.jsonl"
 
     def report_corrections_file(self, work: Work) -> Path:

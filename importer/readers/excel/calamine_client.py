@@ -26,6 +26,7 @@ from importer.readers.archive import Archive
 from importer.readers.base import ALL_SHEETS, SheetInfo, choose_sheets
 from importer.readers.detect import ZipKind, zip_kind
 from importer.readers.excel.ooxml import OoxmlPackage, open_package, strings_memory
+from importer.readers.excel.xlsx_head import VALUES
 
 LEAST_MEMORY = 1 << 29
 """The memory, in bytes, that the process may always have."""
@@ -195,7 +196,6 @@ _MEMORY_PER_BYTE = 4
 """Memory for each byte of a sheet's XML: a cell takes 30 to 60 bytes there, and up to 160 in calamine."""
 _LIMITS_HOLD = sys.platform == "linux"
 """Whether memory limits work. Elsewhere a sheet is read only after a scan found it harmless."""
-_CELL_MARKS = (b"<v>", b"<is>", b"<f")
 
 FileState = tuple[str, int, int, int]
 """Path, inode, size, time of change."""
@@ -298,7 +298,7 @@ def _likely(archive: Archive, package: OoxmlPackage, wanted: str | None) -> tupl
 
 def _has_cells(archive: Archive, part: str) -> bool:
     start = next(archive.pieces(part), b"")
-    return any(mark in start for mark in _CELL_MARKS)
+    return any(mark in start for mark in VALUES)
 
 
 def _has_many_rows(archive: Archive, part: str, rows: int) -> bool:

@@ -12,6 +12,7 @@ from posixpath import dirname, join, normpath
 from importer.errors import InputError
 from importer.readers.archive import Archive, XmlHandlers, parse_xml
 from importer.readers.excel.number_formats import CellStyle, DigitMask, cell_style
+from importer.readers.excel.xlsx_head import BLANK_EDGE
 
 MOST_STRINGS = 20_000_000
 MOST_SHEETS = 5_000
@@ -21,7 +22,6 @@ _MOST_STRING_BYTES, _COPIES_OF_STRINGS = 1 << 28, 3
 _HIDDEN_STATES = ("hidden", "veryHidden")
 """The states in which a sheet is not shown (ECMA-376 part 1, 18.18.68); any other text is no state."""
 _OFF = ("0", "false", "off")
-_BLANK_EDGE = re.compile(rb"<(?:\w+:)?t>\s|\s</(?:\w+:)?t>")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
@@ -92,7 +92,7 @@ def has_blank_edges(archive: Archive, package: OoxmlPackage) -> bool:
     for piece in archive.pieces(package.strings_part):
         text = rest + piece
         rich = rich or b"<r>" in text or b":r>" in text
-        blank = blank or _BLANK_EDGE.search(text) is not None
+        blank = blank or BLANK_EDGE.search(text) is not None
         if rich and blank:
             return True
         rest = text[-16:]

@@ -37,6 +37,7 @@ from importer.readers.quoting import split_lines
 
 MOST_CELLS = 30_000_000
 STRUCK = "struck-through"
+"""The code of the warning on a row, or on a cell, that is struck through."""
 _SAMPLE_ROWS, _FIRST_LOOK = 200, 5
 
 

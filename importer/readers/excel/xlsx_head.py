@@ -26,9 +26,11 @@ _EACH_ROW = re.compile(_ROW)
 _ROW_NUMBER = re.compile(rb'<row [^>]*?\br="(\d{1,8})"')
 _CELL = re.compile(rb'<c r="([A-Z]{1,3})\d')
 _SHARED = re.compile(rb' t="s"[^>]*><v>(\d{1,8})</v>')
-_BLANK_EDGE = re.compile(rb"<(?:\w+:)?t>\s|\s</(?:\w+:)?t>")
+BLANK_EDGE = re.compile(rb"<(?:\w+:)?t>\s|\s</(?:\w+:)?t>")
+"""A text, or a part of one, that begins or ends with a blank."""
 _END = b"</sheetData>"
-_VALUES = (b"<v>", b"<is>", b"<f")
+VALUES = (b"<v>", b"<is>", b"<f")
+"""What a cell that holds something has one of."""
 
 
 class NotCut(ValueError):  # noqa: N818 - nothing is wrong
@@ -91,7 +93,7 @@ class SheetHead:
                 raise NotCut
             last = numbers[-1]
         end = row.find(_END)
-        if not 0 < row.find(b"</row>") < end or not any(mark in row[:end] for mark in _VALUES):
+        if not 0 < row.find(b"</row>") < end or not any(mark in row[:end] for mark in VALUES):
             raise NotCut
         return self.xml + row[end:], last
 
@@ -115,7 +117,7 @@ class SheetHead:
 
     def _plain(self, strings: bytes) -> bytes:
         """Raise NotCut for rich texts whose parts begin or end with blanks, which calamine loses."""
-        if b"<r>" in strings and _BLANK_EDGE.search(strings):
+        if b"<r>" in strings and BLANK_EDGE.search(strings):
             raise NotCut
         return strings
 

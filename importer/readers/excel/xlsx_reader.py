@@ -50,9 +50,10 @@ _BYTES_PER_CELL = 160
 def open_xlsx(
     archive: Archive, path: Path, origin: FileIdentity, kind: str, options: ReadOptions
 ) -> WorkbookSource:
-    """Open an .xlsx or .xlsm file, as `options` say by its first rows, if these show what all would.
+    """Open an .xlsx or .xlsm file. If `options` say that its first rows are enough, only these are read at
+    first, unless they do not show what all of them would.
 
-    `path` is where the archive lies. Raises InputError.
+    `path` is where the archive lies. Raises InputError, OSError.
     """
     before = file_state(path)
     all_rows = replace(options, first_rows=None)

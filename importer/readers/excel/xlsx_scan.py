@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from importer.readers.excel.cell_text import LAST_ROW
+from importer.readers.excel.xlsx_head import VALUES
 
 MARGIN = bytes(16)
 """What must follow the text that is scanned, so that the bytes after any position in it can be read."""
@@ -73,7 +74,6 @@ class ByteScan:
 
 
 _NOT_PLAIN = (b"<!", b":row", b":sheetData", b"<c>", b"<row>", b"<row\t", b"<row\n", b"<row\r", b"<t> ")
-_VALUES = (b"<v>", b"<is>", b"<f")
 _CELL = b'<c r="'
 _MOST_LETTERS = 3
 _ROW = re.compile(rb"<row\b([^>]*)>")
@@ -93,6 +93,7 @@ _NUMBER = rb'(?![^>]* t="[^n])'
 _MERGED = re.compile(rb'<mergeCell [^>]*?\bref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _LONGEST_CELL = 1 << 26
 WIDE = 4
+"""A cell that is merged over so many columns in one row may be a title."""
 DENSE_ENOUGH = 4
 """A sheet is read as a rectangle if it spans at most so many places for each cell that it has, …"""
 ALWAYS_FINE = 4_000_000
@@ -185,7 +186,7 @@ def _scan_text(
         _rows(xml, scan)
     if not scan.plain:
         return
-    scan.values = scan.values or any(map(xml.has, _VALUES))
+    scan.values = scan.values or any(map(xml.has, VALUES))
     single, text = xml.single_quoted, xml.text
     if ord("s") in single and not scan.shared_strings:
         scan.shared_strings = text.find(b' t="s"', 0, xml.end) >= 0
