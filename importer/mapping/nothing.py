@@ -113,7 +113,7 @@ def without_nothing(field: Field, cells: pa.Array, *, contact: bool) -> tuple[pa
             if where.any()
             else (cells, [])
         )
-    small, doubtful = _ditto_or_name(cells)
+    small, doubtful = _ditto_or_name(cells, where)
     where |= small
     issues = [*_issues_of(cells, where, contact=contact)] if where.any() else []
     if doubtful.any():
@@ -128,15 +128,16 @@ def without_nothing(field: Field, cells: pa.Array, *, contact: bool) -> tuple[pa
     return (if_else(where, "", cells) if where.any() else cells), issues
 
 
-def _ditto_or_name(cells: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def _ditto_or_name(cells: pa.Array, empty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return masks of the names that are words for “as above” as well: of those that are meant so, since they
-    are written small where the next name above (or else below) is not, and of those that may be."""
+    are written small where the next name above (or else below) is not, and of those that may be. `empty`: a
+    mask of the cells that hold no name."""
     forms, small, warned = _maybe_names()
     found = to_mask(pc.is_in(cells, value_set=forms))
     nowhere = np.zeros(len(cells), dtype=bool)
     if not found.any():
         return nowhere, nowhere
-    others = np.flatnonzero(nonempty(cells) & ~found)
+    others = np.flatnonzero(nonempty(cells) & ~found & ~empty)
     at = np.flatnonzero(found)
     beside = np.searchsorted(others, at) - 1
     above = beside >= 0

@@ -74,6 +74,7 @@ def test_what_stands_for_the_row_above_is_no_name_but_a_name_like_it_is(mark: st
     ("names", "left", "issues"),
     [
         (["Zepeda", "idem", "igual"], ["Zepeda", None, None], ["ditto", "ditto"]),
+        (["Zepeda", "ídem", "igual", "-", "same"], ["Zepeda", None, None, None, None], ["ditto"] * 3),
         (["Kowalska", "j.w."], ["Kowalska", None], ["ditto"]),
         (["zepeda", "idem"], ["zepeda", "idem"], ["ditto-or-name"]),
         (["Zepeda", "Idem"], ["Zepeda", "Idem"], ["ditto-or-name"]),
@@ -87,8 +88,8 @@ def test_a_word_that_is_a_name_too_counts_by_how_it_and_the_names_around_it_are_
 ) -> None:
     found = mapped(NAMES, {"last_name": names})
     assert values(found, "last_name") == left
-    assert [issue.wording or issue.code for issue in found.issues] == issues
-    assert {issue.severity.value for issue in found.issues} <= {"warning"}
+    warned = [issue for issue in found.issues if issue.severity.value == "warning"]
+    assert [issue.wording or issue.code for issue in warned] == issues
 
 
 def test_a_word_for_nothing_behind_a_name_is_left_out_with_a_note() -> None:
