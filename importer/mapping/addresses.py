@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from importer.arrow import to_mask
+from importer.arrow import offsets_and_bytes, to_mask
 from importer.dataclass import dataclass
-from importer.mapping.base import packaged_index
+from importer.mapping.base import packaged_index, where_text
+from importer.mapping.dates import month_number
 from importer.mapping.headers import normalize
 from importer.mapping.rules import FieldRule, MappingFile
 from importer.patterns import late_pattern
@@ -23,6 +24,13 @@ from importer.patterns import late_pattern
 _HAN = "\u2e80"
 """The first of the signs of China, Japan and Korea."""
 _REPEATED = 0.5
+_SHORTEST_DAY, _LONGEST_DAY = 5, 12
+"""Bytes of a day as it is shown."""
+_SHOWN_DAY = late_pattern(
+    r"(?P<number>\d{1,2})(?:[-/.]|\. )(?P<name>[^\W\d_]{3,5})\.?"
+    r"|(?P<first>[^\W\d_]{3,5})\.?[-/](?P<behind>\d\d)"
+    r"|(?P<han>\d{1,2})月(?P<day>\d{1,2})日"
+)
 _MARKS = late_pattern(r"[,;\n]| - ")
 
 
@@ -101,14 +109,34 @@ def with_joined_address(mapping: MappingFile, header: Sequence[str]) -> MappingF
 
 def days(cells: pa.Array) -> np.ndarray:
     """Return a mask of the cells (without blanks around them) that are a date: no address has one, but 12/4
-    becomes one in a spreadsheet program."""
-    return to_mask(pc.match_substring_regex(cells, r"^\d{4}-\d\d-\d\d(?: 00:00:00)?$"))
+    becomes one in a spreadsheet program, which shows 12-Apr or 4月12日."""
+    found = to_mask(pc.match_substring_regex(cells, r"^\d{4}-\d\d-\d\d(?: 00:00:00)?$"))
+    lengths = np.diff(offsets_and_bytes(cells)[0])
+    at = np.flatnonzero((lengths >= _SHORTEST_DAY) & (lengths <= _LONGEST_DAY))
+    found |= where_text(cells, at, lambda text: _day_of_month(text) is not None)
+    return found
 
 
 def before_excel(day: str) -> str:
-    """Return what a date in an address may have been: 12/4, 4/12 for 2026-04-12."""
-    _, month, number = (int(part) for part in day[:10].split("-"))
+    """Return what a date in an address may have been: 12/4, 4/12 for 2026-04-12 and 12-Apr."""
+    told = _day_of_month(day)
+    if told is None:
+        _, month, number = (int(part) for part in day[:10].split("-"))
+    else:
+        number, month = told
     return ", ".join(dict.fromkeys((f"{number}/{month}", f"{month}/{number}")))
+
+
+def _day_of_month(text: str) -> tuple[int, int] | None:
+    """Return the day (or the year) and the month of a text as spreadsheet programs show a date without its
+    year (or without its day): 12-may, 05. Mrz, 12/mai, may-26, 4月12日."""
+    found = _SHOWN_DAY.fullmatch(text)
+    if found is None:
+        return None
+    month = int(found["han"]) if found["han"] else month_number(found["name"] or found["first"])
+    number = int(found["number"] or found["behind"] or found["day"])
+    possible = month is not None and 0 < month <= 12 and (found["behind"] or 0 < number <= 31)
+    return (number, month) if month is not None and possible else None
 
 
 def cut_postal_codes(column: str, cells: pa.Array) -> np.ndarray:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.dataclass import dataclass
 from importer.mapping.base import packaged_index, where_text
+from importer.mapping.dates import month_number
 from importer.mapping.headers import normalize
 from importer.mapping.nothing import is_nothing
 from importer.mapping.rules import Condition
@@ -32,6 +33,12 @@ _MORE = late_pattern(r"([^\W\d_]+)[\s,;:!.(–—-]+[^\d]*")
 """A word with more behind it, but no number: nie - tylko telefon."""
 _LONGEST = 60
 """Bytes of a cell that answers."""
+_AROUND = " .,;:!*()[]–—-/"
+"""What may stand around words."""
+_SENTENCE_END = late_pattern(
+    r"(?<=[^\W\d_])[.;!(](?:\s|$)|(?<=\d\d)\.\s|(?<=[^\W\d_])\s*\(|\s[–—-]\s|[。；，、（\n]"
+)
+_DAY_IN_HAN = late_pattern(r"\d+[./-]?[年月日号년월일]?\d*(?:[年月日号년월일]\d*)*|[本上今]月|去年|今年")
 _WITHOUT_BLANKS = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -115,7 +122,33 @@ def conditions_text(conditions: Sequence[Condition]) -> str:
 
 def telling_remarks(cells: pa.Array) -> np.ndarray:
     """Return a mask of the remarks that say that somebody must not be contacted, or has left."""
-    return arrow.to_mask(pc.match_substring_regex(cells, _remarks(), ignore_case=True))
+    found = arrow.to_mask(pc.match_substring_regex(cells, _remarks(), ignore_case=True))
+    may = arrow.to_mask(pc.match_substring_regex(cells, _may_say_left(), ignore_case=True))
+    found |= where_text(cells, np.flatnonzero(may & ~found), _says_left)
+    return found
+
+
+def _says_left(text: str) -> bool:
+    """Return whether a text says that somebody has left, and no more than when: Baja, BAJA 03/10/26, se dio
+    de baja en octubre. Behind a full stop or a bracket may stand more; baja estatura is no such text."""
+    rest, dated = _without_day(text)
+    return rest in _listed("left") or (dated and rest in _listed("left_on"))
+
+
+def _without_day(text: str) -> tuple[str, bool]:
+    """Return the first sentence of a text, in small letters and without a day at either end, and whether it
+    had one."""
+    first = _SENTENCE_END.split(text.strip(), maxsplit=1)[0].casefold().replace("’", "'")
+    spread = (word.strip(_AROUND) for word in _DAY_IN_HAN.sub(" 1 ", first).split())
+    words = list(filter(None, spread))
+    kept = [word for word in words if not (word[0].isdigit() or month_number(word))]
+    dated = len(kept) < len(words)
+    beside = _listed("before_dates") if dated else frozenset()
+    while kept and kept[-1] in beside:
+        kept.pop()
+    while kept and kept[0] in beside:
+        kept.pop(0)
+    return " ".join(kept), dated
 
 
 def words_shown(cells: Iterable[str], most: int = 3) -> str:
@@ -153,7 +186,10 @@ def _says_no(text: str) -> bool:
 
 
 def _is_gone(text: str) -> bool:
-    return text.casefold() in _folded("gone")
+    if text.casefold() in _folded("gone"):
+        return True
+    rest, dated = _without_day(text)
+    return dated and rest in _folded("gone")
 
 
 def _refuses(text: str) -> bool:
@@ -165,6 +201,18 @@ _TESTS = {
     "refused": _refuses,
     "state": _is_gone,
 }
+
+
+@cache
+def _listed(name: str) -> frozenset[str]:
+    return frozenset(packaged_index("words.json")["consent"][name])
+
+
+@cache
+def _may_say_left() -> str:
+    """Return a pattern of the texts that `_says_left` has to look at."""
+    phrases = sorted(_listed("left") | _listed("left_on"))
+    return "|".join(re.escape(one).replace("'", "['’]").replace(r"\ ", ".+") for one in phrases)
 
 
 @cache

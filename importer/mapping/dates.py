@@ -245,6 +245,11 @@ def _matched(match: re.Match[str] | None, calendar: Calendar) -> str | None:
     return _day(year, str(month), found["day"], calendar)
 
 
+def month_number(name: str) -> int | None:
+    """Return the number of a month by its name, short or long; None: there is no such month."""
+    return _month_numbers().get(name.casefold())
+
+
 @cache
 def _month_numbers() -> Mapping[str, int]:
     """Return the number of a month by its casefolded name."""

@@ -39,7 +39,7 @@ from importer.mapping import (
 from importer.mapping.base import CUSTOM_FIELD, ColumnIssue, ReadColumn
 from importer.mapping.date_columns import DateProof, DateReader, prove
 from importer.mapping.filters import RowFilter, example_rows, excluded_rows
-from importer.mapping.nothing import issues_of, where_nothing
+from importer.mapping.nothing import without_nothing
 from importer.mapping.phones import PhoneProof
 from importer.mapping.rules import MappingFile
 from importer.mapping.transforms import BoundCustomField, BoundField, lunar
@@ -263,19 +263,18 @@ class _ChunkMapper:
         if bound.rule.nothing == ():
             return cell
 
-        def without_nothing(column: str) -> pa.Array:
+        def emptied(column: str) -> pa.Array:
             cells = cell(column)
-            where = where_nothing(bound.field, cells)
-            if not where.any():
+            left, issues = without_nothing(bound.field, cells, contact=bound.is_contact)
+            if not issues:
                 return cells
             if column in bound.sources:
-                for issue in issues_of(cells, where, contact=bound.is_contact):
+                for issue in issues:
                     self._add_issues(issue, replace(bound, sources=(column,)), cells)
-            emptied = if_else(where, "", cells)
-            self._emptied[bound.field.name, column] = emptied
-            return emptied
+            self._emptied[bound.field.name, column] = left
+            return left
 
-        return without_nothing
+        return emptied
 
     def _filled_cells(self, bound: BoundField, column: str) -> pa.Array:
         """Return the cells of a column, those that mean nothing to a field as ""."""

@@ -5,14 +5,16 @@ A name is only taken for such a word as programs spell it: Null and Nan are name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from importer.arrow import offsets_and_bytes
+from importer.arrow import array, if_else, nonempty, offsets_and_bytes, to_mask
 from importer.contracts import Field, FieldKind
 from importer.dataclass import dataclass
 from importer.mapping import person_names
@@ -32,8 +34,9 @@ _PLAIN_TEXT = (FieldKind.TEXT, FieldKind.TAGS)
 
 
 _DITTOS = ("ditto_marks", "dittos")
+_MAYBE_NAMES = ("dittos_or_names", "dittos_or_initials")
 _PARTS = {
-    "names": ("signs", "phrases", "ditto_marks"),
+    "names": ("signs", "phrases", "ditto_marks", "dittos"),
     "texts": ("signs", "anywhere", "texts", *_DITTOS),
     "gender": ("signs", "anywhere", "texts", "data", *_DITTOS),
     "data": ("signs", "anywhere", "texts", "phrases", "data", "withheld", *_DITTOS),
@@ -100,9 +103,91 @@ def _dittos() -> frozenset[str]:
     return frozenset(word.casefold() for part in _DITTOS for word in words[part])
 
 
-def issues_of(cells: pa.Array, where: np.ndarray, *, contact: bool) -> Iterator[ColumnIssue]:
-    """Yield what is to be said of the cells that `where_nothing` found: a note, but a warning where a cell
-    refers to the row above, since a value is missing then. `contact`: they are phones or e-mails."""
+def without_nothing(field: Field, cells: pa.Array, *, contact: bool) -> tuple[pa.Array, list[ColumnIssue]]:
+    """Return the cells (without blanks around them) with those that hold a word for nothing as "", names
+    without such a word behind them, and what is to be said of them. `contact`: they are phones or e-mails."""
+    where = where_nothing(field, cells)
+    if _group(field) != "names":
+        return (
+            (if_else(where, "", cells), [*_issues_of(cells, where, contact=contact)])
+            if where.any()
+            else (cells, [])
+        )
+    small, doubtful = _ditto_or_name(cells, where)
+    where |= small
+    issues = [*_issues_of(cells, where, contact=contact)] if where.any() else []
+    if doubtful.any():
+        issues.append(
+            ColumnIssue("ditto", doubtful, wording="ditto-or-name", severity=Severity.WARNING, left_out=False)
+        )
+    behind = _where_behind(cells)
+    if behind.any():
+        issues.append(ColumnIssue("word-for-nothing", behind, _before, "nothing-behind-name", Severity.NOTE))
+        names = pc.replace_substring_regex(cells, _behind(), "")
+        cells = if_else(behind, names, cells)
+    return (if_else(where, "", cells) if where.any() else cells), issues
+
+
+def _ditto_or_name(cells: pa.Array, empty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return masks of the names that are words for “as above” as well: of those that are meant so, since they
+    are written small where the next name above (or else below) is not, and of those that may be. `empty`: a
+    mask of the cells that hold no name."""
+    forms, small, warned = _maybe_names()
+    found = to_mask(pc.is_in(cells, value_set=forms))
+    nowhere = np.zeros(len(cells), dtype=bool)
+    if not found.any():
+        return nowhere, nowhere
+    others = np.flatnonzero(nonempty(cells) & ~found & ~empty)
+    at = np.flatnonzero(found)
+    beside = np.searchsorted(others, at) - 1
+    above = beside >= 0
+    meant, doubtful = nowhere, nowhere.copy()
+    for place, text, number, has_above in zip(
+        at.tolist(),
+        cells.take(pa.array(at)).to_pylist(),
+        np.maximum(beside, 0).tolist(),
+        above.tolist(),
+        strict=True,
+    ):
+        neighbour = cells[int(others[number])].as_py() if len(others) else ""
+        if text in small and neighbour != neighbour.lower():
+            meant[place] = True
+        else:
+            doubtful[place] = has_above and text in warned
+    return meant, doubtful
+
+
+def _where_behind(cells: pa.Array) -> np.ndarray:
+    """Return a mask of the names with a word for nothing behind them."""
+    data = offsets_and_bytes(cells)[1].tobytes()
+    if b"/" not in data and b"NULL" not in data:
+        return np.zeros(len(cells), dtype=bool)
+    return to_mask(pc.match_substring_regex(cells, r"[\pL\pM.,]" + _behind()))
+
+
+def _before(name: str) -> str:
+    return re.sub(_behind(), "", name.strip())
+
+
+@cache
+def _behind() -> str:
+    words = "|".join(map(re.escape, packaged_index("words.json")["nothing"]["behind_names"]))
+    return rf"\s+(?:{words})$"
+
+
+@cache
+def _maybe_names() -> tuple[pa.Array, frozenset[str], frozenset[str]]:
+    """Return the words for “as above” that are names, too, in the cases that people write them in; those that
+    are written small; and those of which people are warned."""
+    words = packaged_index("words.json")["nothing"]
+    small = frozenset(word for part in _MAYBE_NAMES for word in words[part])
+    warned = frozenset(form for word in words[_MAYBE_NAMES[0]] for form in (word, word.title(), word.upper()))
+    return array(sorted(small | warned)), small, warned
+
+
+def _issues_of(cells: pa.Array, where: np.ndarray, *, contact: bool) -> Iterator[ColumnIssue]:
+    """Yield what is to be said of the cells that are emptied: a note, but a warning where a cell refers to
+    the row above, since a value is missing then."""
     referring = where_text(cells, np.flatnonzero(where), lambda text: text.casefold() in _dittos())
     if referring.any():
         wording = "ditto-contact" if contact else None
@@ -161,6 +246,8 @@ def _words(group: str) -> _Words:
     repeated = group == "names"
     spelled = frozenset(tables["names"]) if repeated else frozenset()
     folded = frozenset(word for part in _PARTS[group] for word in _folded(part))
+    if repeated:
+        folded -= {word for part in (*_MAYBE_NAMES, "dittos_never_names") for word in _folded(part)}
     parts = [_beginnings(part) for part in (*_PARTS[group], *(("names",) if repeated else ()))]
     first = np.concatenate([heads for heads, _ in parts], axis=1)
     sizes = np.concatenate([sizes for _, sizes in parts])

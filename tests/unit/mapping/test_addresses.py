@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 import pytest
 
-from importer import contracts, mapping
+from importer import arrow, contracts, mapping
+from importer.mapping import addresses
 from importer.mapping.addresses import joined_address
 from importer.mapping.suggest_toml import mapping_text
 from tests.support.mapping import SEA
@@ -79,3 +80,28 @@ def test_a_column_that_joins_an_address_is_proposed_as_such() -> None:
     assert [one.fed for one in found] == ["first_name", "last_name", "address", "address", "address"]
     assert [one.field for one in found][3:] == [None, None]
     assert all("Straße" in one.why.sentence(lang) for one in found[3:] for lang in ("en", "zh"))
+
+
+@pytest.mark.parametrize(
+    ("text", "before"),
+    [
+        ("12-may", "12/5, 5/12"),
+        ("3-ene", "3/1, 1/3"),
+        ("5. Mrz", "5/3, 3/5"),
+        ("12-May", "12/5, 5/12"),
+        ("12/mai", "12/5, 5/12"),
+        ("may-26", "26/5, 5/26"),
+        ("4月12日", "12/4, 4/12"),
+        ("2026-04-12", "12/4, 4/12"),
+    ],
+)
+def test_a_day_as_a_spreadsheet_shows_it_is_no_house_number(text: str, before: str) -> None:
+    assert addresses.days(arrow.array([text])).all()
+    assert addresses.before_excel(text) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["12-4", "45-may", "12-A", "A-12", "5 de Mayo", "Mayo 5", "5. Etage", "13月12日", ""]
+)
+def test_other_parts_of_addresses_are_no_days(text: str) -> None:
+    assert not addresses.days(arrow.array([text])).any()

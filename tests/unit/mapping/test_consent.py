@@ -194,3 +194,66 @@ def test_a_remark_is_read(remark: str) -> None:
 )
 def test_other_remarks_are_left_alone(remark: str) -> None:
     assert not consent.telling_remarks(arrow.array([remark])).any()
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "BAJA 03/10/26",
+        "Baja",
+        "*BAJA*",
+        "Baja 03/10/26. Avisó su mamá",
+        "Baja (se mudó a León)",
+        "se dio de baja en octubre",
+        "ya no viene",
+        "ya no viene desde el 3 de octubre",
+        "03/10/26 BAJA",
+        "ausgetreten zum 31.12.2025",
+        "Gekündigt am 3. Oktober",
+        "desistiu",
+        "trancou matrícula em março",
+        "berhenti sejak Oktober 2026",
+        "keluar",
+        "résilié le 03/10/2026",
+        "parti",
+        "n’est plus membre",
+        "10月退会",
+        "2026年10月3日退会",
+        "已退学",
+        "탈퇴 2026.10.03",
+        "выбыл 03.10.26",
+        "odszedł",
+        "No longer a member",
+        "left 3/10/26",
+    ],
+)
+def test_a_remark_that_somebody_has_left_is_read_with_its_day(remark: str) -> None:
+    assert consent.telling_remarks(arrow.array([remark])).all()
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "baja estatura",
+        "rebaja",
+        "Baja California",
+        "planta baja",
+        "baja de peso 3 kg",
+        "ya no viene los lunes",
+        "left",
+        "left knee hurts since 2019",
+        "keluar kota",
+        "cancelled the lesson on Monday",
+        "partie de foot",
+        "bis 18 Uhr",
+        "退会しない",
+        "in 2026",
+    ],
+)
+def test_a_word_of_leaving_in_another_sentence_says_nothing(remark: str) -> None:
+    assert not consent.telling_remarks(arrow.array([remark])).any()
+
+
+def test_a_state_may_have_a_day_behind_it() -> None:
+    cells = arrow.array(["BAJA 03/10/26", "Baja", "Activo", "baja estatura", "Activo desde 2020"])
+    assert consent.refusing("state", cells).tolist() == [True, True, False, False, False]

@@ -13,6 +13,7 @@ from tests.support.mapping import mapped, values
 RULES = "\n".join(
     f'[fields.{name}]\nfrom = "{name}"' for name in ("first_name", "last_name", "country", "email", "remark")
 )
+NAMES = '[fields.first_name]\nconstant = "Ann"\n[fields.last_name]\nfrom = "last_name"'
 
 
 def one(**cells: str) -> tuple[dict[str, str | None], list[str]]:
@@ -59,12 +60,49 @@ def test_a_word_that_refers_to_the_row_above_is_not_sent_and_that_is_a_warning(w
     assert sorted(issue.column or "" for issue in found.issues) == ["country", "email", "remark"]
 
 
-@pytest.mark.parametrize("mark", ['"', "〃", "同上", "-〃-", ",,"])
-def test_a_mark_for_as_above_is_no_name_but_a_word_is(mark: str) -> None:
+@pytest.mark.parametrize(
+    "mark", ['"', "〃", "同上", "-〃-", ",,", "ídem", "Ídem", "siehe oben", "same as above"]
+)
+def test_what_stands_for_the_row_above_is_no_name_but_a_name_like_it_is(mark: str) -> None:
     row = {"first_name": "Dito", "last_name": mark, "country": "", "email": "", "remark": ""}
     found = mapped(RULES, {name: [text] for name, text in row.items()})
     assert (values(found, "first_name"), values(found, "last_name")) == (["Dito"], [None])
     assert [(issue.code, issue.column) for issue in found.issues] == [("ditto", "last_name")]
+
+
+@pytest.mark.parametrize(
+    ("names", "left", "issues"),
+    [
+        (["Zepeda", "idem", "igual"], ["Zepeda", None, None], ["ditto", "ditto"]),
+        (["Zepeda", "ídem", "igual", "-", "same"], ["Zepeda", None, None, None, None], ["ditto"] * 3),
+        (["Kowalska", "j.w."], ["Kowalska", None], ["ditto"]),
+        (["zepeda", "idem"], ["zepeda", "idem"], ["ditto-or-name"]),
+        (["Zepeda", "Idem"], ["Zepeda", "Idem"], ["ditto-or-name"]),
+        (["Zepeda", "J.W.", "Dito", "Sda"], ["Zepeda", "J.W.", "Dito", "Sda"], []),
+        (["Idem", "Zepeda"], ["Idem", "Zepeda"], []),
+        (["김", "동일"], ["김", "동일"], []),
+    ],
+)
+def test_a_word_that_is_a_name_too_counts_by_how_it_and_the_names_around_it_are_written(
+    names: list[str], left: list[str | None], issues: list[str]
+) -> None:
+    found = mapped(NAMES, {"last_name": names})
+    assert values(found, "last_name") == left
+    warned = [issue for issue in found.issues if issue.severity.value == "warning"]
+    assert [issue.wording or issue.code for issue in warned] == issues
+
+
+def test_a_word_for_nothing_behind_a_name_is_left_out_with_a_note() -> None:
+    names = ["Zepeda N/A", "Peña n/a", "Vera NULL", "Ruiz s/n", "Ana Null", "Nan", "Ann #N/A"]
+    found = mapped(NAMES, {"last_name": names})
+    assert values(found, "last_name") == ["Zepeda", "Peña", "Vera", "Ruiz", "Ana Null", "Nan", "Ann"]
+    assert [(one.code, one.severity.value, one.found, one.expected) for one in found.issues][:2] == [
+        ("word-for-nothing", "note", "Zepeda N/A", "Zepeda"),
+        ("word-for-nothing", "note", "Peña n/a", "Peña"),
+    ]
+    assert len(list(found.issues)) == 5
+    rules = '[fields.first_name]\nconstant = "A"\n[fields.last_name]\nfrom = "X"\nnothing = []'
+    assert values(mapped(rules, {"X": ["Vera N/A"]}), "last_name") == ["Vera N/A"]
 
 
 @pytest.mark.parametrize("word", ["n.c.", "N.C.", "n. d.", "b.d.", "NSP", "н/д"])
