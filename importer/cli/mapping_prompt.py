@@ -173,9 +173,12 @@ class MappingPrompt:
             self._say("mapping-put-aside", file=aside)
 
     def keep_text(self, text: str) -> None:
-        """Write more tables at the end of the file."""
-        kept = self.file.read_bytes()
-        _replace(self.file, kept.rstrip(b"\n") + b"\n\n" + text.encode())
+        """Write more tables at the end of the file. Raises MappingError `mapping-cannot-write`."""
+        try:
+            kept = self.file.read_bytes()
+            _replace(self.file, kept.rstrip(b"\n") + b"\n\n" + text.encode())
+        except OSError as error:
+            raise MappingError("mapping-cannot-write", file=self.file, reason=reason_of(error)) from error
 
     def _write(self, write: Callable[[Path, bytes], None]) -> None:
         """Put the proposal into the file. Raises MappingError `mapping-cannot-write`."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from importer import arrow
 from importer.contracts import FieldKind
+from importer.errors import ReportError
 from importer.mapping import consent, merged_cells
 from importer.mapping.rules import Condition
 from importer.models import Chunk
@@ -29,6 +30,7 @@ from importer.pipeline.people import FirstHolders, SharedContact
 from importer.pipeline.plan import RunPlan
 from importer.pipeline.unused_columns import columns_that_decide, kind_of_consent, trimmed_cells
 from importer.readers.overlay import CorrectedCell, CorrectedSource, write_corrections
+from importer.reasons import reason_of
 from importer.sources.locations import FileName
 
 if TYPE_CHECKING:
@@ -140,7 +142,10 @@ def _shared(plan: RunPlan, chunks: Iterable[CheckedChunk]) -> Iterator[SharedCon
 
 def _taken_apart(plan: RunPlan, path: Path, journal: Journal) -> RunPlan:
     """Return the plan with corrections, written to a new file, that leave a contact with the first of those
-    who share it. A contact that is taken out may uncover another one."""
+    who share it. A contact that is taken out may uncover another one.
+
+    Raises ReportError `corrections-unwritable`.
+    """
     file, cells = plan.source, list[CorrectedCell]()
     for _ in plan.contract.contact_fields:
         with contextlib.closing(checked_chunks(plan)) as chunks:
@@ -148,7 +153,11 @@ def _taken_apart(plan: RunPlan, path: Path, journal: Journal) -> RunPlan:
         if not more:
             break
         cells += more
-        write_corrections(path, file.sha256, cells)
+        try:
+            write_corrections(path, file.sha256, cells)
+        except OSError as error:
+            reason = reason_of(error)
+            raise ReportError("corrections-unwritable", file=path.absolute(), reason=reason) from error
         options = replace(plan.options, corrections=str(path.absolute()))
         source = CorrectedSource(file, path)
         plan = plans.settled_with(replace(plan, source=source), journal, options, plan.mapping)
