@@ -399,8 +399,7 @@ def _titles(
 
 
 def _may_hold_contact(text: str) -> bool:
-    """Whether a title might be somebody with a phone, be it as short as 729 303 204. Years are none."""
-    return _CONTACT.search(text) is not None or _SHORT_PHONE.search(_YEAR.sub(" – ", text)) is not None
+    return bool(_CONTACT.search(text) or _SHORT_PHONE.search(_YEAR.sub(" – ", text)))
 
 
 def _is_remark(text: str) -> bool:
