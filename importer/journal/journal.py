@@ -38,7 +38,7 @@ from importer.journal.records import (
 from importer.journal.row_states import IN_ALREADY, RowStates, union_rows
 from importer.journal.run_journal import RunJournal
 from importer.journal.run_totals import NEWEST_OF_EACH, RunTotals, read_totals
-from importer.journal.sent_rows import SentRows, read_sent_rows
+from importer.journal.sent_rows import SentRows, read_contacts_since, read_sent_rows
 from importer.journal.sqlite import BUSY_SECONDS
 from importer.models import Destination, Mode, Note, Status
 
@@ -337,6 +337,10 @@ class Journal:
         """What a run's rows were sent as, by sheet: by it, its retries, and `reports` `before` a run."""
         runs = [one.id for one in self._with_retries(run_id) if one.destination_key == there]
         return read_sent_rows(self._database, runs, there, self._number(before) if reports else 0)
+
+    def contacts_since(self, run_id: str, own: str) -> np.ndarray | None:
+        """As `sent_rows.read_contacts_since`."""
+        return read_contacts_since(self._database, run_id, own)
 
     def parents(self, run_id: str) -> dict[tuple[str, int], tuple[str, str, int]]:
         """As `contacts.read_parents`."""

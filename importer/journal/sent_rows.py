@@ -26,6 +26,10 @@ _ORIGINS = """SELECT r.id AS run, o.sheet, o.rows, o.from_sheet, o.from_rows FRO
               JOIN runs r ON r.number = o.run
               WHERE o.from_run = ? AND r.destination_key = ? AND r.number < ?
               ORDER BY o.run"""
+_SINCE = """SELECT s.sent FROM runs o JOIN runs r ON r.lane = o.lane AND r.number > o.number
+            JOIN sent_rows s ON s.run = r.number WHERE o.id = ? AND r.id <> ?"""
+_PRUNED = """SELECT 1 FROM runs o JOIN forgotten f ON f.lane = o.lane AND f.number > o.number
+             WHERE o.id = ? LIMIT 1"""
 _KEY = 8
 """Bytes of a line, or of a key."""
 
@@ -181,6 +185,18 @@ def read_sent_rows(
             rows = np.array(json.loads(origin["from_rows"]), dtype=np.int64)
             parts.setdefault(origin["from_sheet"], []).append(by_sheet[origin["sheet"]].of(there, rows))
     return {sheet: _last(some) for sheet, some in parts.items()}
+
+
+def read_contacts_since(database: Database, run: str, own: str) -> np.ndarray | None:
+    """Return the keys of all contacts that runs to the same lane sent which began after `run`, other than
+    `own`, answered or not. None: one of them was pruned, so nobody knows."""
+    if database.query(_PRUNED, (run,)):
+        return None
+    found = [np.empty(0, dtype=np.int64)]
+    for request in database.query(_SINCE, (run, own)):
+        with database.decoding():
+            found.append(_decode(request["sent"])[1].ravel())
+    return np.unique(np.concatenate(found))
 
 
 def _of_run(database: Database, run: str) -> dict[str, SentRows]:

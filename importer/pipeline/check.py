@@ -26,7 +26,6 @@ from importer.pipeline import people
 from importer.pipeline.corrections import (
     CORRECTED,
     KEPT,
-    RESTORED,
     RUINED,
     Differences,
     ImportedRows,
@@ -59,6 +58,8 @@ class CheckedChunk:
     """Row numbers (int64) of those among them that are in already, with other values."""
     stale: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """Row numbers (int64) of those among them whose values are older than what is in."""
+    restored: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Row numbers (int64) of those among them that have not changed, and take their place again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +167,12 @@ class Checker:
             self._sent_key,
         )
         if differ is not None:
-            again = {CORRECTED: corrected & ~stale & ~differ.restored, RESTORED: corrected & differ.restored}
-            told = (RepeatedIssue(code, Severity.NOTE, rows[those], sheet) for code, those in again.items())
-            issues = Issues((*issues.parts, *(part for part in told if len(part))))
+            told = RepeatedIssue(CORRECTED, Severity.NOTE, rows[corrected & ~stale & ~differ.restored], sheet)
+            issues = Issues((*issues.parts, *([told] if len(told) else [])))
         judged = self._claims.judge(customers)
         checked = self._settled(chunk, issues, outcomes, customers, judged)
-        return dataclasses.replace(checked, corrected=rows[corrected], stale=rows[stale])
+        again = rows[corrected & differ.restored] if differ is not None else rows[:0]
+        return dataclasses.replace(checked, corrected=rows[corrected], stale=rows[stale], restored=again)
 
     def _listed(
         self, suppression: Suppression, chunk: Chunk, mapped: MappedChunk, already: np.ndarray
@@ -201,7 +202,7 @@ class Checker:
             return None
         mask = imported.mask & self._sendable(mapped)
         again = encode(mapped, self._contract, mask, self._key, tag=self._tag, sent_key=self._sent_key)
-        found = differences(imported, rows, again)
+        found = differences(imported, rows, again, restores=self._mode is not Mode.KEEP)
         self._claims.claim(again.where(~found.values[np.searchsorted(rows, again.rows)]))
         return found
 
@@ -314,7 +315,8 @@ class Checker:
             if self._duplicates is not Duplicates.SEND:
                 kept &= ~judged.same_contact
             if self._duplicates is Duplicates.SEND:
-                told = people.warnings(customers.where(kept), judged.same_contact[kept])
+                keeps = self._mode is Mode.KEEP
+                told = people.warnings(customers.where(kept), judged.same_contact[kept], keeps=keeps)
                 issues = Issues((*issues.parts, *told))
             else:
                 severity = Severity.ERROR if self._duplicates is Duplicates.ERROR else Severity.WARNING

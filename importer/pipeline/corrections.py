@@ -22,6 +22,8 @@ RUINED = "correction-unreadable"
 """The code of a row that is in and differs, but with cells that cannot be meant so."""
 RESTORED = "restored"
 """The code of a note on a row that is in, has not changed, and takes its place in the CRM again."""
+NOT_RESTORED = "not-restored"
+"""The code of a row that is in and lost its place in the CRM, of which nobody knows whether it is free."""
 KEPT = "correction-kept"
 """The code of a row that is in and differs, where the CRM keeps what it has."""
 EMPTIED = "correction-emptied"
@@ -68,10 +70,12 @@ class Differences:
     """Nothing differs, but a later row that took its place in the CRM has given up the contact of both."""
 
 
-def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> Differences:
+def differences(
+    imported: ImportedRows, rows: np.ndarray, again: Customers, *, restores: bool = True
+) -> Differences:
     """Compare. `again`: the rows that are in as they would be sent now; those that cannot be sent are absent.
 
-    `rows` are the chunk's row numbers.
+    `rows` are the chunk's row numbers. `restores`: a later row takes the place of an earlier one in the CRM.
     """
     known = imported.comparable
     values, contacts = known.copy(), np.zeros(len(rows), dtype=bool)
@@ -90,7 +94,7 @@ def differences(imported: ImportedRows, rows: np.ndarray, again: Customers) -> D
     stale = values & (imported.written == 0)
     stale[places] |= values[places] & (again.sent == imported.written[places])
     restored = known & ~values
-    givers = _givers(places, keys, again.contacts, values[places])
+    givers = _givers(places, keys, again.contacts, values[places]) if restores else {}
     restored &= np.isin(np.arange(len(rows)), list(givers))
     strangers[[giver for there, giver in givers.items() if restored[there]]] = False
     return Differences(values | restored, contacts, stale, emptied, strangers, without_contact, restored)

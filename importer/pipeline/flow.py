@@ -26,6 +26,7 @@ from importer.pipeline.check import CheckedChunk, Checker, CheckRules
 from importer.pipeline.corrections import ImportedRows
 from importer.pipeline.duplicates import SharedContacts
 from importer.pipeline.events import RowsChecked, RunObserver
+from importer.pipeline.freed_places import FreedPlaces
 from importer.pipeline.newer_rows import NewerRows
 from importer.pipeline.overtaken_rows import FileMates, OvertakenRows
 from importer.pipeline.plan import RunPlan
@@ -163,9 +164,13 @@ class Flow:
     phases: PhaseTimes = field(default_factory=PhaseTimes)
     shared: SharedContacts = field(init=False)
     """The contacts that many rows share, once the flow has passed."""
+    places: FreedPlaces | None = field(init=False)
+    """For a report: tells who comes back to a place in the CRM."""
 
     def __post_init__(self) -> None:
         self.shared = SharedContacts(self.plan.contract.contact_fields)
+        prior = self.memory.prior
+        self.places = None if prior is None else FreedPlaces(prior, self.plan.mapper)
 
     def run(self) -> None:
         """Read, check, send and report every row."""
@@ -174,9 +179,11 @@ class Flow:
         with contextlib.closing(checked_chunks(self.plan, self.memory, self.phases, self.shared)) as chunks:
             try:
                 for checked in chunks:
+                    checked, outcomes, customers = self._remembered(checked)
                     self.observer.on_rows_checked(RowsChecked(checked))
                     self._report(checked)
-                    customers = self._remembered(checked)
+                    for outcome in outcomes:
+                        self.reports.settle(outcome)
                     self._note_behind(checked, customers)
                     for batch in batcher.add(customers):
                         self._submit(batch)
@@ -215,8 +222,9 @@ class Flow:
             journal.settle([one for one in kept if one.code == SUPPRESSED], final=False)
         self.phases.reporting += time.perf_counter() - clock
 
-    def _remembered(self, checked: CheckedChunk) -> Customers:
-        """Report the rows of a chunk that the journal knows to be final. Returns the customers to be sent."""
+    def _remembered(self, checked: CheckedChunk) -> tuple[CheckedChunk, list[Outcome], Customers]:
+        """Return the chunk with what is said of rows that take their place again, the outcomes of rows that
+        are final or held back, and the customers to be sent."""
         customers = checked.customers
         outcomes: list[Outcome] = []
         if self.memory.replay is not None:
@@ -245,9 +253,23 @@ class Flow:
             outcomes += unchanged
             if self.memory.journal is not None and not self.memory.dry:
                 self.memory.journal.settle(unchanged)
-        for outcome in outcomes:
-            self.reports.settle(outcome)
-        return customers
+        if checked.restored.size and self.places is not None:
+            checked, held, customers = self._restored(self.places, checked, customers)
+            outcomes += held
+        return checked, outcomes, customers
+
+    def _restored(
+        self, places: FreedPlaces, checked: CheckedChunk, customers: Customers
+    ) -> tuple[CheckedChunk, list[Outcome], Customers]:
+        rows, replay = checked.customers.rows, self.memory.replay
+        came_in, skipped = (
+            rows[replay.known.has_status(customers.sheet, rows, status)] if replay is not None else rows[:0]
+            for status in (Status.IMPORTED, Status.SKIPPED)
+        )
+        checked, held, customers = places.settle(checked, customers, came_in, skipped)
+        if self.memory.journal is not None and not self.memory.dry:
+            self.memory.journal.settle(held)
+        return checked, held, customers
 
     def _note_behind(self, checked: CheckedChunk, customers: Customers) -> None:
         """Count no row as sent that is not: what changed nothing, or newer rows hold back."""

@@ -79,12 +79,15 @@ def are_two(one: NamedPerson, other: NamedPerson) -> bool:
     return SequenceMatcher(None, first, second).ratio() < _ALIKE
 
 
-def warnings(customers: Customers, same: np.ndarray) -> Iterator[Issue | RepeatedIssue]:
+def warnings(
+    customers: Customers, same: np.ndarray, *, keeps: bool = False
+) -> Iterator[Issue | RepeatedIssue]:
     """Yield the warnings on rows that share a contact with an earlier one: with both names if that is in the
-    same chunk and another person's. Then the earlier row has one, too. `same`: bool for each row."""
+    same chunk and another person's. Then the earlier row has one, too. `same`: bool for each row. `keeps`:
+    the CRM keeps what it has, so nobody takes a place."""
     rows, sheet = customers.rows, customers.sheet
     two = dict[int, int]()
-    for place, before in _earlier(customers, np.flatnonzero(same)[:_MOST]).items():
+    for place, before in _earlier(customers, np.flatnonzero(same)[: 0 if keeps else _MOST]).items():
         if are_two(person_at(customers, place), person_at(customers, before)):
             two[place] = before
     rest = same.copy()
@@ -103,7 +106,8 @@ def warnings(customers: Customers, same: np.ndarray) -> Iterator[Issue | Repeate
                 wording="same-contact-another" if code == SAME_CONTACT else None,
             )
     if rest.any():
-        yield RepeatedIssue(SAME_CONTACT, Severity.WARNING, rows[rest], sheet)
+        wording = "same-contact-keep" if keeps else None
+        yield RepeatedIssue(SAME_CONTACT, Severity.WARNING, rows[rest], sheet, wording=wording)
 
 
 @dataclass(frozen=True, slots=True)

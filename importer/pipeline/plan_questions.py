@@ -20,7 +20,7 @@ from importer.contracts import FieldKind
 from importer.errors import ReportError
 from importer.mapping import consent, merged_cells
 from importer.mapping.rules import Condition
-from importer.models import Chunk
+from importer.models import Chunk, Mode
 from importer.option_types import Duplicates
 from importer.pipeline import plan as plans
 from importer.pipeline.check import CheckedChunk
@@ -124,10 +124,11 @@ def refusing_left_out(plan: RunPlan, question: ConsentQuestion) -> tuple[Conditi
 def sharing_question(plan: RunPlan, file: FileName) -> SharingQuestion | None:
     """Return what to ask about people with a phone or an e-mail of somebody else further up in the file.
 
-    None if there are none, or if options say what becomes of such rows.
+    None if there are none, or if options say what becomes of such rows: in mode `keep` the first stays.
     """
     options = plan.options
-    if plan.again or options.strict or options.corrections or options.duplicates is not Duplicates.SEND:
+    decided = options.strict or options.corrections or options.duplicates is not Duplicates.SEND
+    if plan.again or decided or plan.mode is Mode.KEEP:
         return None
     with contextlib.closing(checked_chunks(plan)) as chunks:
         found = tuple(_shared(plan, itertools.islice(chunks, 1)))

@@ -300,6 +300,11 @@ class PriorImports:
             )
         return self._sent[key]
 
+    def contacts_since(self, run: str) -> np.ndarray | None:
+        """Return the contacts that later runs than `run`, but for ours, sent to the same lane; None if nobody
+        knows."""
+        return self._journal.contacts_since(run, self._own)
+
     def people(self, mapper: Mapper) -> ReportedPeople:
         """Return what tells who rows of earlier runs are about; `mapper` reads their columns."""
         return ReportedPeople(self._journal, mapper)

@@ -395,11 +395,8 @@ def _titles(
     named: Sequence[tuple[int, pa.Array]], lengths: Sequence[np.ndarray], filled: np.ndarray, wide: np.ndarray
 ) -> list[int]:
     found = titles(named, lengths, filled, wide) if len(named) >= _WIDE_TABLE else []
-    return [at for at in found if not any(map(_may_hold_contact, _cells(named, at)))]
-
-
-def _may_hold_contact(text: str) -> bool:
-    return bool(_CONTACT.search(text) or _SHORT_PHONE.search(_YEAR.sub(" – ", text)))
+    told = {at: _YEAR.sub(" – ", " | ".join(_cells(named, at))) for at in found}
+    return [at for at, text in told.items() if not (_CONTACT.search(text) or _SHORT_PHONE.search(text))]
 
 
 def _is_remark(text: str) -> bool:

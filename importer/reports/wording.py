@@ -197,7 +197,7 @@ def _without_day(cell: str) -> bool:
 
 _BAD_DATE = "bad-date"
 _OF_CELLS = frozenset(
-    {"ambiguous-date", "place-taken", "same-contact-another", "same-contact-imported-another"}
+    {"ambiguous-date", "place-taken", "not-restored", "same-contact-another", "same-contact-imported-another"}
 )
 """Issues and messages that say what comes from cells beside the one they are about."""
 _CHANNELS = {"messenger": "Messenger", "instagram": "Instagram", "zalo": "Zalo", "line": "LINE"}

@@ -27,6 +27,10 @@ def names(box: Sandbox) -> list[tuple[object, object]]:
     )
 
 
+def states(folder: Path) -> list[tuple[str, str, str]]:
+    return [(row["First Name"], row["_status"], row["_issues"]) for row in results(folder)]
+
+
 def change(path: Path, cells: dict[tuple[str, str], str]) -> None:
     """Write cells, by first name and column."""
     book = openpyxl.load_workbook(path)
@@ -79,17 +83,119 @@ def test_the_contact_taken_out_of_the_later_row_brings_both_back(
     assert names(box) == [("Adrian", ""), ("Alan", "48729303202"), ("Ola", "48729303299")]
 
 
-def test_of_three_only_the_one_who_was_overwritten_last_comes_back(
+def test_one_of_three_comes_back_only_when_the_two_others_have_given_up_the_contact(
     importer: Command, settings: Connection, box: Sandbox, work: Path
 ) -> None:
     write_table(work / "c.xlsx", [HEADER, ALAN, ("Ewa", "Lis", ALAN[2], "2011-01-01"), ADRIAN])
     importer("run", "c.xlsx", "--report-dir", "out")
     change(work / "out" / "doubtful.xlsx", {("Adrian", "WhatsApp"): "48729303777"})
     importer("run", "out/doubtful.xlsx", "--report-dir", "again")
-    assert names(box) == [("Adrian", "48729303777"), ("Ewa", ALAN[2])]
+    assert states(work / "again")[:2] == [
+        ("Alan", "skipped", ""),
+        ("Ewa", "skipped", "not-restored:"),
+    ]
     change(work / "out" / "doubtful.xlsx", {("Ewa", "WhatsApp"): "48729303778"})
     importer("run", "out/doubtful.xlsx", "--report-dir", "third")
     assert names(box) == [("Adrian", "48729303777"), ("Alan", ALAN[2]), ("Ewa", "48729303778")]
+
+
+def test_one_of_three_comes_back_when_both_others_give_up_the_contact_at_once(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    write_table(work / "c.xlsx", [HEADER, ALAN, ("Ewa", "Lis", ALAN[2], "2011-01-01"), ADRIAN])
+    importer("run", "c.xlsx", "--report-dir", "out")
+    change(work / "out" / "doubtful.xlsx", {("Adrian", "WhatsApp"): "", ("Ewa", "WhatsApp"): ""})
+    importer("run", "out/doubtful.xlsx", "--report-dir", "again")
+    assert names(box) == [("Adrian", ""), ("Alan", ALAN[2]), ("Ewa", "")]
+
+
+BOTH = ("First Name", "Last Name", "WhatsApp", "E-mail")
+
+
+@pytest.mark.parametrize(("given_up", "tomek"), [(1, "not_sent"), (2, "imported")])
+def test_nobody_comes_back_over_a_third_who_shares_a_contact_with_the_other(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, given_up: int, tomek: str
+) -> None:
+    eva = ("Eva", "Lis", "", "adr@x.example")
+    write_table(work / "c.xlsx", [BOTH, (*ALAN[:3], ""), ("Tomek", "Wrona", ALAN[2], eva[3]), eva])
+    importer("run", "c.xlsx", "--report-dir", "out")
+    assert names(box) == [("Eva", ALAN[2])]
+    emptied = (("Tomek", "WhatsApp"), ("Tomek", "E-mail"))[:given_up]
+    change(work / "out" / "doubtful.xlsx", dict.fromkeys(emptied, ""))
+    done = importer("run", "out/doubtful.xlsx", "--report-dir", "again")
+    assert states(work / "again")[0] == ("Alan", "skipped", "not-restored:")
+    assert results(work / "again")[1]["_status"] == tomek
+    assert "Look in the CRM whether Alan Sikora is there" in done.out
+    assert ("Eva", ALAN[2]) in names(box)
+
+
+def test_nobody_comes_back_whom_a_contact_that_the_other_keeps_would_overwrite(
+    importer: Command, settings: Connection, box: Sandbox, work: Path
+) -> None:
+    write_table(work / "c.xlsx", [BOTH, (*ALAN[:3], ""), ("Tomek", "Wrona", ALAN[2], "adr@x.example")])
+    importer("run", "c.xlsx", "--report-dir", "out")
+    change(work / "out" / "doubtful.xlsx", {("Tomek", "WhatsApp"): ""})
+    for options in ((), ("--overwrite-newer",)):
+        importer("run", "out/doubtful.xlsx", "--report-dir", f"again{len(options)}", *options)
+        assert names(box) == [("Tomek", ALAN[2])]
+    assert states(work / "again0")[0] == ("Alan", "skipped", "not-restored:")
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite-newer",)])
+def test_nobody_comes_back_over_one_whom_a_later_run_brought_in(
+    importer: Command, settings: Connection, box: Sandbox, work: Path, options: tuple[str, ...]
+) -> None:
+    write_table(work / "c.xlsx", [HEADER, ALAN, OTHER, ADRIAN])
+    importer("run", "c.xlsx", "--report-dir", "out")
+    write_table(work / "d.csv", [HEADER, ("Zed", "Zimm", ALAN[2], "1999-01-01")])
+    importer("run", "d.csv", "--report-dir", "zed")
+    change(work / "out" / "doubtful.xlsx", {("Adrian", "WhatsApp"): ""})
+    importer("run", "out/doubtful.xlsx", "--report-dir", "again", *options)
+    assert states(work / "again")[0] == ("Alan", "skipped", "not-restored:")
+    assert names(box) == [("Adrian", ""), ("Ola", OTHER[2]), ("Zed", ALAN[2])]
+
+
+@pytest.mark.parametrize(
+    ("options", "cells"),
+    [
+        (("--strict",), {("Adrian", "WhatsApp"): ""}),
+        ((), {("Adrian", "WhatsApp"): "12"}),
+        ((), {("Adrian", "WhatsApp"): OTHER[2]}),
+    ],
+)
+def test_nobody_comes_back_where_the_other_row_is_not_sent(
+    importer: Command,
+    settings: Connection,
+    box: Sandbox,
+    work: Path,
+    options: tuple[str, ...],
+    cells: dict[tuple[str, str], str],
+) -> None:
+    write_table(work / "c.xlsx", [HEADER, ALAN, OTHER, ADRIAN, (*OTHER[:3], "")])
+    importer("run", "c.xlsx", "--report-dir", "out")
+    change(work / "out" / "doubtful.xlsx", cells)
+    sent = len(box.requests)
+    importer("run", "out/doubtful.xlsx", "--report-dir", "again", *options)
+    for row in results(work / "again"):
+        assert row["_status"] != "imported"
+        assert "restored:" not in row["_issues"].replace("not-restored:", "").split("; ")
+    assert len(box.requests) == sent
+
+
+def test_in_mode_keep_the_first_stays_and_nobody_takes_a_place(
+    importer: Command, answers: Callable[[str], None], settings: Connection, box: Sandbox, work: Path
+) -> None:
+    write_table(work / "c.xlsx", [HEADER, ALAN, OTHER, ADRIAN])
+    answers("")
+    done = importer("run", "c.xlsx", "--report-dir", "out", "--mode", "keep")
+    assert "place" not in done.out + done.err
+    assert [issues for _, _, issues in states(work / "out")] == ["", "", "same-contact:"]
+    path = work / "out" / "results.csv"
+    path.write_bytes(path.read_bytes().replace(",".join(ADRIAN[:3]).encode(), b"Adrian,Wrona,"))
+    importer("run", path, "--report-dir", "again", "--mode", "keep")
+    assert states(work / "again")[0] == ("Alan", "skipped", "")
+    assert results(work / "again")[0]["_code"] == "imported-before"
+    assert names(box) == [("Alan", ALAN[2]), ("Ola", OTHER[2])]
 
 
 @pytest.mark.parametrize("bare", [False, True])

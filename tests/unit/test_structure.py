@@ -15,7 +15,7 @@ import pytest
 from tests.support import docs
 
 MOST_LINES = 420
-MOST_MODULES = 307
+MOST_MODULES = 308
 """Packages count, too. Raise it for a new capability only, not for a part of an old one."""
 
 MODULES = {
