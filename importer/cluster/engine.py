@@ -19,10 +19,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from importer import contracts
-from importer.cluster.worker import PROGRESS, STOP, NotBegun, OtherVersion, WorkerSide, work
+from importer.cluster.worker import INTERRUPT, PROGRESS, STOP, NotBegun, OtherVersion, WorkerSide, work
 from importer.config import ConfigFile, Profile, is_loopback, load_config, name_config
 from importer.credentials import REQUIRED, require, resolve
-from importer.errors import ImporterError, SettingsError, TerminatedRun, UnreachableError
+from importer.errors import ImporterError, InterruptedRun, SettingsError, TerminatedRun, UnreachableError
 from importer.journal_place import journal_place, shown_place
 from importer.models import Destination
 from importer.options import RunOptions
@@ -241,6 +241,8 @@ class Distribution(Generic[T, O]):
         try:
             while len(self._found) < len(self._tasks):
                 if reason is None and (reason := self.stop_reason()) is not None:
+                    if isinstance(reason, InterruptedRun):
+                        Event(INTERRUPT + self._group, client=self.client).set()
                     stop.set()
                     self._give_up()
                 if self._is_deserted():

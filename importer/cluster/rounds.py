@@ -5,6 +5,7 @@ Credentials never travel: a worker reads its own settings and environment.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,21 +15,24 @@ from importer import __version__
 from importer.cluster.engine import Distribution, destination_of, refuse_other_lane, settings_of
 from importer.cluster.worker import WorkerSide
 from importer.config import ConfigFile
-from importer.errors import FaultError, ImporterError, SettingsError
+from importer.errors import FaultError, ImporterError, LockedError, SettingsError
 from importer.jobs.config import JobEnvironment, NoticeSettings
 from importer.jobs.log import open_log
 from importer.jobs.notify import has_changed
-from importer.jobs.results import failed_round
+from importer.jobs.results import RoundReport, failed_round
 from importer.jobs.rounds import RoundOutcome, Rounds, RoundsReport
 from importer.jobs.runner import Round
 from importer.jobs.selection import ChosenJob, choose_job
 from importer.journal import Journal
 from importer.journal.job_history import RoundResult
+from importer.journal.locks import LockHolder
 from importer.journal.opening import opened_patiently
 from importer.journal_place import journal_place, shown_place
 from importer.messages import sentence
 from importer.pipeline.run import StopToken
 
+_JOURNAL_SECONDS = 10.0
+"""For how long a journal that is away is waited for, to note that rounds were not done."""
 _BUSY_SECONDS = 300.0
 """For how long a round is tried again that another process is still at."""
 
@@ -86,6 +90,50 @@ def carry_out(task: RoundTask, side: WorkerSide | None = None) -> RoundOutcome:
     except Exception as error:
         fault = FaultError("job-fault", kind=type(error).__name__, job=task.job)
         return RoundOutcome(failed_round(task.job, environment, fault), worker=side.name)
+
+
+class RoundLedger:
+    """Records in the journal the rounds of which no worker recorded anything: `job status` looks there.
+
+    A worker that uses another journal, or lacks something, leaves no trace of its round in this one.
+    """
+
+    def __init__(self, rounds: Rounds) -> None:
+        """Look which rounds the journal knows before any is handed out."""
+        self._rounds, self._before = rounds, dict[str, int]()
+        with contextlib.suppress(ImporterError), self._journal() as journal:
+            self._before = {one.name: _last_round(journal, one.name) for one in rounds.chosen}
+
+    def record(self, reports: Sequence[RoundReport]) -> None:
+        """Record the rounds that ended without a new entry. A job at which somebody works keeps its own."""
+        with contextlib.suppress(ImporterError), self._journal() as journal:
+            for report in reports:
+                if report.good or report.result is RoundResult.OVERLAPPED or report.job not in self._before:
+                    continue
+                with contextlib.suppress(LockedError):
+                    self._record(journal, report)
+
+    def record_failure(self, error: ImporterError) -> None:
+        """Record that no round could be done."""
+        environment = self._rounds.environment
+        self.record([failed_round(one.name, environment, error) for one in self._rounds.chosen])
+
+    def _record(self, journal: Journal, report: RoundReport) -> None:
+        lock = journal.job_lock(report.job)
+        lock.acquire(LockHolder.current(report.job, report.started), "job-locked")
+        try:
+            if _last_round(journal, report.job) == self._before[report.job]:
+                number = journal.jobs.begin_round(report.job, report.started)
+                journal.jobs.end_round(number, report.ended, report.result, report.exit_code, report.code)
+        finally:
+            lock.release()
+
+    def _journal(self) -> contextlib.AbstractContextManager[Journal]:
+        return opened_patiently(Journal.open, _JOURNAL_SECONDS, lambda: self._rounds.stopper.reason)
+
+
+def _last_round(journal: Journal, job: str) -> int:
+    return next((one.number for one in journal.jobs.rounds(job, 1)), 0)
 
 
 def _lane(chosen: ChosenJob, lang: str) -> str:

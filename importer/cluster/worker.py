@@ -25,6 +25,8 @@ PROGRESS = "nxlink-progress-"
 """The engine's topic on which workers tell how far they are; the group follows."""
 STOP = "nxlink-stop-"
 """The engine's event by which all of a group is stopped; the group follows."""
+INTERRUPT = "nxlink-interrupt-"
+"""The engine's event that says it was Ctrl-C that stops a group, set before the other; the group follows."""
 _STOP_LOOK = 1.0
 """Seconds after which a worker looks whether the whole is to stop."""
 
@@ -52,18 +54,21 @@ class WorkerSide:
     """Whether all is to stop."""
     tell: Callable[[dict[str, object]], None] = lambda told: None
     """Tells the client how far it is."""
+    is_interrupted: Callable[[], bool] = lambda: False
+    """Whether it is Ctrl-C that stops all."""
 
     @contextlib.contextmanager
     def watched(self, stopper: StopToken) -> Iterator[None]:
         """Stop what is at work in order when all is to stop."""
-        from importer.errors import TerminatedRun
+        from importer.errors import InterruptedRun, TerminatedRun
 
         over = threading.Event()
 
         def look() -> None:
             while not over.wait(_STOP_LOOK):
                 if self.is_stopped():
-                    stopper.stop(TerminatedRun("terminated"))
+                    by_hand = self.is_interrupted()
+                    stopper.stop(InterruptedRun("interrupted") if by_hand else TerminatedRun("terminated"))
                     return
 
         threading.Thread(target=look, name="stop", daemon=True).start()
@@ -84,13 +89,16 @@ def work(version: str, function: str, parcel: bytes, group: str) -> Any:
     from distributed import Event, get_client, get_worker
 
     worker = get_worker()
-    stop = Event(STOP + group, client=get_client())
+    stop, interrupt = (Event(name + group, client=get_client()) for name in (STOP, INTERRUPT))
 
-    def is_stopped() -> bool:
+    def is_set(event: Event) -> bool:
         # A scheduler that is gone stops nothing: what is at work is brought to its end.
         with contextlib.suppress(Exception):
-            return bool(stop.is_set())
+            return bool(event.is_set())
         return False
+
+    def is_stopped() -> bool:
+        return is_set(stop)
 
     def tell(told: dict[str, object]) -> None:
         with contextlib.suppress(Exception):
@@ -102,4 +110,6 @@ def work(version: str, function: str, parcel: bytes, group: str) -> Any:
     carry_out = getattr(import_module(module), name)
     machine = os.uname().nodename if hasattr(os, "uname") else ""
     task = pickle.loads(parcel)  # noqa: S301 - from the client, whom the engine lets do anything
-    return carry_out(task, WorkerSide(f"{worker.name}@{machine}", is_stopped, tell))
+    return carry_out(
+        task, WorkerSide(f"{worker.name}@{machine}", is_stopped, tell, lambda: is_set(interrupt))
+    )

@@ -29,6 +29,7 @@ from importer.pipeline.precheck import PrecheckResult
 from importer.pipeline.retry import Rest, came_to_nothing, rest_of
 from importer.pipeline.session import Session, retry_options
 from importer.reports import ReportResult
+from importer.reports.next_steps import profile_arguments
 
 if TYPE_CHECKING:
     from importer.pipeline.events import Event
@@ -312,7 +313,9 @@ class FileProcessor:
         return format_error(error, self.options.lang)
 
     def _say(self, code: str, **found: object) -> str:
-        return messages.full_text(code, {"job": self.job.name, **found}, self.options.lang)
+        whose = "".join(f" {word}" for word in profile_arguments(self.session.settings.profile.name))
+        known = {"job": self.job.name, "profile": whose}
+        return messages.full_text(code, {**known, **found}, self.options.lang)
 
 
 @dataclass

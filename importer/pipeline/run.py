@@ -169,7 +169,7 @@ class Run:
                 seconds=(ended - started).total_seconds(),
                 notes=self._notes(reports.tally, flow, ended),
                 settings=self.plan.settings,
-                arguments=run_arguments(self.plan.options),
+                arguments=run_arguments(self.plan.options, record.profile),
                 parent=record.parent,
                 suppression=self._suppression(reports.tally) or uses_from_json(record.suppression),
             )
@@ -292,7 +292,7 @@ class Run:
                     *meter.notes(),
                 ),
                 settings=self.plan.settings,
-                arguments=run_arguments(self.plan.options),
+                arguments=run_arguments(self.plan.options, self.lineage.profile),
                 phases=flow.phases.as_pairs(),
                 timeline=meter.steps(),
                 parent=run_journal.record.parent,

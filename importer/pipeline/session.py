@@ -208,15 +208,17 @@ class Session:
             run = Run(plan, self.journal, lineage=lineage, observer=self.observer)
             return run.redraw(record, options.report_dir or Path("reports") / record.id)
 
-    def find_resumable(self, name: str | None) -> RunRecord | None:
-        """Return the run to resume; without a name the newest that can be. None: there is nothing to do.
+    def find_resumable(self, name: str | None, profile: str | None = None) -> RunRecord | None:
+        """Return the run to resume; without a name the newest that can be, of `profile` if there is one.
+        None: there is nothing to do.
 
         Raises UnknownRunError, UsageError `resume-dry-run` or `resume-retried`. A run that another process
         works on is returned, too; its lock refuses to resume it.
         """
         if name is None:
             open_ones = (run for run in self.journal.runs() if run.state.resumable and not run.dry_run)
-            reachable = (run for run in open_ones if self._reachable(run))
+            ordered = sorted(open_ones, key=lambda run: profile not in (None, run.profile))
+            reachable = (run for run in ordered if self._reachable(run))
             return next((run for run in reachable if retried_since(self.journal, run) is None), None)
         record = self.journal.find(name)
         if record.dry_run:

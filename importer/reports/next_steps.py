@@ -45,13 +45,13 @@ def next_steps(
     if sandbox and not kept:
         arguments = (*arguments, "--sandbox")
     anew = NextStep(word("next-anew", lang), command("run", *_file(file, arguments), *arguments))
-    gone = sandbox and not kept
+    gone, whose = sandbox and not kept, _profile(arguments)
     steps: list[NextStep] = []
     go_on = summary.exit_code.resumable and not summary.dry_run
     if summary.exit_code is ExitCode.REFUSED:
         steps.append(NextStep(word("next-doctor", lang), command("doctor")))
     if go_on:
-        go_on_with = NextStep(word("next-resume", lang), command("resume", summary.run_id))
+        go_on_with = NextStep(word("next-resume", lang), command("resume", summary.run_id, *whose))
         steps.append(anew if gone else go_on_with)
     if counts.get(Status.INVALID) or counts.get(Status.REJECTED):
         left = sum(rows for status, rows in counts.items() if not status.done)
@@ -68,11 +68,13 @@ def next_steps(
         steps.append(NextStep(word("next-percent", lang), percent_command))
     ended = not go_on and not summary.dry_run and summary.exit_code is not ExitCode.TRIPWIRE
     if ended and _undelivered(summary) > held:
-        steps.append(anew if gone else NextStep(word("next-retry", lang), command("retry", summary.run_id)))
+        steps.append(
+            anew if gone else NextStep(word("next-retry", lang), command("retry", summary.run_id, *whose))
+        )
     if ended and held:
         steps += _overtaken(summary, files, lang, held, _place(arguments))
     if counts.get(Status.UNKNOWN, 0) > held and not go_on and not gone:
-        again = command("retry", summary.run_id, "--resend-unknown")
+        again = command("retry", summary.run_id, "--resend-unknown", *whose)
         steps.append(NextStep(word("next-unknown", lang), again))
     if not gone and summary.mode is not Mode.KEEP:
         steps += _doubtful(files, lang, _place(arguments))
@@ -110,7 +112,7 @@ def _overtaken(
     """What to do about rows that newer ones have overtaken: a retry would only hold them back again."""
     workbook = next((file for file in files if file.name == REJECTS_XLSX), None)
     if workbook is None:
-        again = command("retry", summary.run_id, "--overwrite-newer")
+        again = command("retry", summary.run_id, "--overwrite-newer", *_profile(more))
         return [NextStep(word("next-overtaken-all", lang, rows=held), again)]
     again = command("run", str(workbook.path), "--overwrite-newer", *more)
     return [NextStep(word("next-overtaken", lang, rows=held, file=workbook.path.name), again)]
@@ -136,11 +138,20 @@ def _fix(files: Sequence[WrittenReport], lang: str, left: int, more: Sequence[st
 
 
 def _place(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a run that say which sandbox it went to."""
+    """The arguments of a run that say where it went: whose settings it used, and which sandbox."""
+    whose = _profile(arguments)
     if "--sandbox-store" in arguments:
         start = list(arguments).index("--sandbox-store")
-        return list(arguments[start : start + 2])
-    return [argument for argument in arguments if argument == "--sandbox"]
+        return [*arguments[start : start + 2], *whose]
+    return [*(argument for argument in arguments if argument == "--sandbox"), *whose]
+
+
+def _profile(arguments: Sequence[str]) -> list[str]:
+    """The arguments that name the profile of a run; none for the default one."""
+    if "--profile" not in arguments:
+        return []
+    start = list(arguments).index("--profile")
+    return list(arguments[start : start + 2])
 
 
 def _file(name: str, arguments: Sequence[str]) -> list[str]:
@@ -169,8 +180,13 @@ def _without(arguments: Sequence[str], option: str) -> list[str]:
     return kept
 
 
-def run_arguments(options: RunOptions) -> tuple[str, ...]:
-    """Return the words behind `importer run FILE` that make it mean the same."""
+def profile_arguments(profile: str) -> tuple[str, ...]:
+    """Return the words of a command that name a profile; none for the one that holds where none is named."""
+    return ("--profile", profile) if profile not in ("", "default") else ()
+
+
+def run_arguments(options: RunOptions, profile: str = "") -> tuple[str, ...]:
+    """Return the words behind `importer run FILE` that make it mean the same, with the run's profile."""
     words: list[str] = []
     for one in declared_options().values():
         value = getattr(options, one.name)
@@ -179,4 +195,4 @@ def run_arguments(options: RunOptions) -> tuple[str, ...]:
         elif one.repeat and value != one.default and value is not Mode.UPDATE:
             words.append(one.flags[0])
             words += [] if value is True else [option_text(value)]
-    return tuple(words)
+    return (*words, *profile_arguments(profile))

@@ -87,7 +87,9 @@ def run(
     usable = refuse_shadowed([one for one in found if isinstance(one, ChosenJob)], env_file=env_file)
     unusable = [one for one in (*found, *usable) if isinstance(one, UnusableJob)]
     chosen = [one for one in usable if isinstance(one, ChosenJob)]
-    if release is not None and (len(found) != 1 or cluster is not None):
+    if release is not None and cluster is not None:
+        raise UsageError("release-on-cluster")
+    if release is not None and len(found) != 1:
         raise UsageError("release-of-several", count=len(found))
     if len(found) == 1 and unusable:
         raise unusable[0].error
@@ -113,11 +115,18 @@ def run(
 
 def _go_on_cluster(address: str, rounds: Rounds, file: ConfigFile, env_file: Path | None) -> RoundsReport:
     from importer.cluster.engine import check_address, connected
-    from importer.cluster.rounds import rounds_on
+    from importer.cluster.rounds import RoundLedger, rounds_on
 
-    check_address(address)
-    with connected(address, rounds.parallel) as client:
-        return rounds_on(client, rounds, file, env_file)
+    ledger = RoundLedger(rounds)
+    try:
+        check_address(address)
+        with connected(address, rounds.parallel) as client:
+            report = rounds_on(client, rounds, file, env_file)
+    except ImporterError as error:
+        ledger.record_failure(error)
+        raise
+    ledger.record(report.rounds)
+    return report
 
 
 def _print_totals(rounds: Sequence[RoundReport], unusable: Sequence[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +18,11 @@ from importer.errors import HistoryLostError
 from importer.exit_codes import ExitCode
 from importer.option_layers import GivenOptions, layered
 from importer.option_types import OptionGroup
+
+if TYPE_CHECKING:
+    from importer.config import ConfigFile, Profile
+    from importer.journal.records import RunRecord
+    from importer.pipeline.session import Session
 
 
 @click.command("resume", short_help="Go on with an interrupted run.")
@@ -46,14 +53,25 @@ def resume_command(
     chosen = config.profile(profile)
     settings = SessionSettings(chosen, sandbox_store=sandbox_store, lists_of=partial(lists_in_force, config))
     with metrics_after(config), open_session(settings, output) as session:
-        record = session.find_resumable(run_id)
+        record = session.find_resumable(run_id, profile)
         if record is None and run_id is None and session.journal.losses:
             raise HistoryLostError("nothing-left-to-resume")
         if record is None:
             echo(messages.sentence("nothing-to-resume", {}, language()))
             return int(ExitCode.DONE)
+        chosen = _use_profile_of(record, session, config, profile)
         options = layered(kept_options(record), chosen.given, given)
         return show_result(session.resume(record, options), output, mask=options.mask)
+
+
+def _use_profile_of(record: RunRecord, session: Session, config: ConfigFile, named: str | None) -> Profile:
+    """Let the session use the profile that a run was begun with if no other is named, and return it.
+
+    Where it leads elsewhere by now, the session refuses: the run's destination is compared.
+    """
+    if named is None and record.profile in config.names("profile"):
+        session.settings = replace(session.settings, profile=config.profile(record.profile))
+    return session.settings.profile
 
 
 @click.command("retry", short_help="Send again the rows of a run that were not imported.")
@@ -80,6 +98,7 @@ def retry_command(
     settings = SessionSettings(chosen, sandbox_store=sandbox_store, lists_of=partial(lists_in_force, config))
     with metrics_after(config), open_session(settings, output) as session:
         record = session.journal.find(run_id)
+        chosen = _use_profile_of(record, session, config, profile)
         options = layered(retry_options(record), chosen.given, given)
         result = session.retry(record, options)
         if result is None:

@@ -95,7 +95,7 @@ def runs_command(
     if as_json:
         print_json([_as_json(record) for record in records])
     else:
-        _print_table(records)
+        _print_table(records, "no-runs" if wanted == RunFilter() else "no-such-runs")
     return code
 
 
@@ -260,9 +260,10 @@ def _seconds(record: RunRecord) -> float | None:
     return round((record.finished - record.started).total_seconds(), 3)
 
 
-def _print_table(records: tuple[RunRecord, ...]) -> None:
+def _print_table(records: tuple[RunRecord, ...], nothing: str) -> None:
+    """`nothing`: the code of what is said if there are none."""
     if not records:
-        echo(sentence("no-runs", {}, language()))
+        echo(sentence(nothing, {}, language()))
         return
     from rich.table import Table
 

@@ -15,12 +15,13 @@ import pytest
 
 from importer.cli.app import invoke as cli
 from importer.cluster.engine import check_address
-from importer.cluster.rounds import RoundTask, carry_out, rounds_on
+from importer.cluster.rounds import RoundLedger, RoundTask, carry_out, rounds_on
 from importer.config import load_config
-from importer.errors import SettingsError
+from importer.errors import SettingsError, UnreachableError
 from importer.jobs.config import JobEnvironment
 from importer.jobs.rounds import RoundOutcome, Rounds
 from importer.jobs.selection import choose_job
+from importer.journal import Journal
 from importer.journal_place import journal_place, shown_place
 from tests.support.cluster import DaskCluster, keep_journal
 from tests.support.interruptions import GatedScript
@@ -173,15 +174,18 @@ def test_processes_share_a_round_over_all_profiles_and_one_that_is_killed_leaves
 
 
 @pytest.mark.extras
-def test_a_signal_to_the_client_stops_all_rounds_in_order(few: Tenants, cluster: DaskCluster) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_the_client_stops_all_rounds_in_order(
+    few: Tenants, cluster: DaskCluster, number: signal.Signals, code: int
+) -> None:
     keep_journal(few, few.folder / "journal.db")
     few.box.application.script = script = GatedScript()
     process = few.begin("job", "run", "--all", "--cluster", cluster.address)
     script.wait()
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     script.opened.set()
     _, told = process.communicate(timeout=240)
-    assert process.returncode == 143, told.decode()
+    assert process.returncode == code, told.decode()
     assert cli(["job", "run", "--all"]) == 0
     assert few.tenants_of() == {FIRST_TENANT + n: 5 + n for n in range(FEW)}
 
@@ -213,3 +217,34 @@ def _workers_of(pid: int) -> list[int]:
         if any(b"spawn_main" in word for word in words):
             found.append(child)
     return found
+
+
+@pytest.mark.extras
+def test_rounds_that_were_not_begun_are_failed_ones_in_the_status(
+    few: Tenants, cluster: DaskCluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_journal(few, few.folder / "journal.db")
+    assert cli(["job", "run", "--all"]) == 0
+    assert cli(["job", "status", "--all"]) == 0
+    monkeypatch.setattr("importer.cluster.rounds.shown_place", lambda place: "/elsewhere/journal.db")
+    assert cli(["job", "run", "--all", "--cluster", cluster.address]) == 4
+    capsys.readouterr()
+    assert cli(["job", "status", "--all", "--json"]) == 2
+    jobs = json.loads(capsys.readouterr().out)["jobs"]
+    found = [(one["health"], one["last_round"]["result"], one["last_round"]["exit_code"]) for one in jobs]
+    assert found == [("critical", "stopped", 4)] * FEW
+
+
+def test_a_round_that_a_cluster_recorded_is_not_recorded_twice(few: Tenants) -> None:
+    config = load_config(few.folder / "importer.toml")
+    rounds = Rounds([choose_job(config, "nightly@t01")], JobEnvironment())
+    ledger = RoundLedger(rounds)
+    assert carry_out(task(few, "nightly@t01")).report.good
+    ledger.record_failure(UnreachableError("cluster-away", address="tcp://here:1", reason="OSError"))
+    with Journal.open() as journal:
+        assert [one.result for one in journal.jobs.rounds("nightly@t01")] == ["good"]
+    RoundLedger(rounds).record_failure(
+        UnreachableError("cluster-away", address="tcp://here:1", reason="OSError")
+    )
+    with Journal.open() as journal:
+        assert [one.reason for one in journal.jobs.rounds("nightly@t01")] == ["cluster-away", ""]

@@ -233,3 +233,31 @@ def test_a_fault_in_one_round_stops_no_other(
     assert cli(["job", "run", "--all"]) == 70
     assert "3 good, 1 stopped (nightly@t02)" in capsys.readouterr().err
     assert few.tenants_of() == {FIRST_TENANT: 3}
+
+
+def test_what_a_job_tells_to_do_next_names_the_profile(
+    few: Tenants, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few.write_settings()
+    few.drop("t02", "a.csv", lines(100, 0, spoilt=1))
+    cli(["job", "run", "--all"])
+    assert "importer run --profile t02" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGTERM")
+def test_resume_uses_the_profile_that_the_run_was_begun_with(
+    few: Tenants, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few.write_settings()
+    few.drop("t02", "a.csv", lines(3000, 0))
+    few.box.application.script = script = GatedScript()
+    process = few.begin("run", str(few.folder / "in" / "t02" / "a.csv"), "--profile", "t02")
+    script.wait()
+    process.send_signal(signal.SIGTERM)
+    script.opened.set()
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "--profile t02" in told.decode()
+    assert cli(["resume", "--profile", "t01"]) == 4
+    assert cli(["resume"]) == 0
+    assert few.tenants_of() == {FIRST_TENANT + 1: 3000}

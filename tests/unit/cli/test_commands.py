@@ -116,6 +116,7 @@ def test_the_locale_and_the_option_choose_the_language(
     importer: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert importer("runs").out == "There are no runs yet.\n"
+    assert importer("runs", "--status", "stopped").out.startswith("No run fits what was asked for")
     assert importer("runs", "--lang", "zh").out == "还没有运行过。\n"
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert importer("runs").out == "还没有运行过。\n"

@@ -39,8 +39,9 @@ from importer.models import (
     Status,
     UnusedColumn,
 )
+from importer.options import RunOptions
 from importer.reports import ReasonGroup, ReportResult, Tally, WrittenReport
-from importer.reports.next_steps import next_steps
+from importer.reports.next_steps import next_steps, run_arguments
 
 THERE = Destination("https://api-hk.nxlink.ai", "7", "app", "sea")
 ADDRESS = tuple(
@@ -322,3 +323,20 @@ def test_the_console_decides_what_is_shown() -> None:
     assert isinstance(progress_view(None, "en"), LineView)
     assert isinstance(progress_view(lambda: terminal, "en", log_json=True), JsonView)
     assert not isinstance(progress_view(lambda: terminal, "en", quiet=True), BarView | LineView)
+
+
+def test_the_next_steps_name_the_profile_of_the_run() -> None:
+    counts = {Status.NOT_SENT: 2, Status.INVALID: 1}
+    summary = replace(a_summary(counts, ExitCode.INTERRUPTED), source="list.csv")
+    files = tuple(WrittenReport(name, Path("d") / name, 1, 1) for name in ("rejects.xlsx", "doubtful.xlsx"))
+    given = run_arguments(RunOptions(mode=Mode.KEEP), "acme")
+    assert [step.command for step in next_steps(summary, files, "en", given)] == [
+        "importer resume run-1 --profile acme",
+        "importer run d/rejects.xlsx --profile acme",
+        "importer run d/doubtful.xlsx --profile acme",
+    ]
+    over = replace(summary, exit_code=ExitCode.ROWS_LEFT)
+    told = [step.command for step in next_steps(over, files, "en", run_arguments(RunOptions(), "acme"))]
+    assert told
+    assert all(command.endswith(" --profile acme") for command in told)
+    assert run_arguments(RunOptions(), "default") == run_arguments(RunOptions()) == ()
