@@ -91,16 +91,23 @@ def where_nothing(field: Field, column: pa.Array) -> np.ndarray:
 
 def where_ditto(column: pa.Array) -> np.ndarray:
     """Return a mask of the cells (without blanks around them) that refer to the row above."""
-    offsets, _ = offsets_and_bytes(column)
-    lengths = np.diff(offsets)
-    at = np.flatnonzero((lengths > 0) & (lengths <= _words("texts").longest))
-    return where_text(column, at, lambda text: text.casefold() in _dittos())
+    found: np.ndarray = np.diff(offsets_and_bytes(column)[0]) <= _longest_ditto()
+    short = pc.utf8_lower(column.filter(pa.array(found)))
+    found[found] = to_mask(pc.is_in(short, value_set=pa.array(sorted(_dittos()), short.type)))
+    return found
 
 
 @cache
 def _dittos() -> frozenset[str]:
     words = packaged_index("words.json")["nothing"]
-    return frozenset(word.casefold() for part in _DITTOS for word in words[part])
+    listed = [word for part in _DITTOS for word in words[part]]
+    return frozenset(form for word in listed for form in (word.casefold(), word.lower()))
+
+
+@cache
+def _longest_ditto() -> int:
+    """Bytes."""
+    return max(len(word.encode()) for word in _dittos())
 
 
 def without_nothing(field: Field, cells: pa.Array, *, contact: bool) -> tuple[pa.Array, list[ColumnIssue]]:
