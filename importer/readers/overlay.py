@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from importer import arrow
 from importer.dataclass import dataclass
 from importer.errors import InputError
+from importer.mapping.merged_cells import MERGED
 from importer.models import Chunk, Issue, Note, Severity, Skip
 from importer.private_files import open_plain_file, replace_private_file
 from importer.readers.base import FileIdentity, Source
@@ -180,9 +181,11 @@ def corrected(chunk: Chunk, cells: Mapping[int, Sequence[CorrectedCell]]) -> Chu
         wanted = [cell for cell in wanted if not cell.whole_row]
     issues: list[Issue] = []
     by_column: dict[str, list[CorrectedCell]] = {}
+    merged = {(issue.row, issue.column) for issue in chunk.issues if issue.code == MERGED}
     for cell in wanted:
         found = str(chunk.frame.at[cell.row, cell.column]) if cell.column in chunk.frame.columns else None
-        if found == cell.was:
+        # A contact in a merged cell is shown empty in all rows but the first, and corrected as that.
+        if found == cell.was or (not cell.was and (cell.row, cell.column) in merged):
             by_column.setdefault(cell.column, []).append(cell)
         elif found != cell.now:
             at = cell.column if found is not None else None

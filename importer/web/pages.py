@@ -68,6 +68,10 @@ class Site:
         """The profile of a piece of work, else that of the server. Raises SettingsError."""
         return self.config.profile((work.profile if work else "") or self.profile_name)
 
+    def place(self, work: Work) -> str:
+        """The name of the profile of a piece of work: where it goes, as far as its owner sees."""
+        return work.profile or self.profile_name or "default"
+
     def settings(self, work: Work | None = None) -> SessionSettings:
         """The settings of a session. Raises SettingsError."""
         known = self._known_connection(work)

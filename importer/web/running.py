@@ -100,8 +100,10 @@ def _check(request: Request) -> Response:
 
 
 def is_current(site: Site, work: Work) -> bool:
-    """Whether the last check knows the file as it is read and corrected now."""
-    return work.check is not None and work.check.fingerprint == site.works.fingerprint(work)
+    """Whether the last check knows the file as it is read and corrected now, and whom not to send."""
+    if work.check is None or site.works.lists_due(work, site.place(work)):
+        return False
+    return work.check.fingerprint == site.works.fingerprint(work)
 
 
 def nothing_new(site: Site, work: Work) -> bool:
@@ -123,14 +125,13 @@ def _start_check(request: Request, form: Form) -> Response:
         return see_other(step_url(work, "match"))
     if not work.report and not is_complete(site, work):
         return see_other(f"{step_url(work, 'match')}#missing")
-    site.works.take_lists_over(work.id)
-    work = site.works.get(work.id)
     site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
     return see_other(step_url(work, "check"))
 
 
 def check_file(site: Site, work: Work, lang: str, task: Task) -> None:
     """Take the whole file through the dry run, and keep the rows with problems."""
+    work = site.works.take_lists_over(work.id, site.place(work))
     fingerprint = site.works.fingerprint(work)
     folder = site.works.folder(work.id) / "check"
     options = replace(run_options(site, work, lang, folder), dry_run=True)

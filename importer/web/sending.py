@@ -107,7 +107,7 @@ def _import(request: Request) -> Response:
         asides=sum(_left_out(work, code) for code in ASIDES),
         already=work.check.counts.get(Status.SKIPPED.value, 0) if work.check and work.rest_of else 0,
         profiles=site.config.names("profile"),
-        profile=work.profile or site.profile_name or "default",
+        profile=site.place(work),
         modes=[mode.label for mode in (Mode.UPDATE, Mode.KEEP, Mode.REPLACE)],
         mode=mode_of(work).label,
         typed=messages.sentence(_TYPED, {}, language_of(request)),
@@ -178,7 +178,9 @@ def _keep_list(site: Site, work: Work, path: Path) -> None:
         with site.works.editing(work.id) as edit:
             make_private_folder(site.works.lists_folder(work))
             path.replace(site.works.lists_folder(work) / path.name)
-            edit.set(suppress=tuple(dict.fromkeys((*edit.work.suppress, path.name))))
+            names = tuple(dict.fromkeys((*edit.work.suppress, path.name)))
+            site.works.keep_lists(replace(edit.work, suppress=names), site.place(edit.work))
+            edit.set(suppress=names)
     finally:
         shutil.rmtree(path.parent, ignore_errors=True)
 
@@ -190,7 +192,7 @@ def _remove_list(request: Request, form: Form) -> Response:
     if _is_busy(site, work_id):
         raise UsageError("web-still-running")
     with site.works.editing(work_id) as edit:
-        edit.set(suppress=tuple(one for one in edit.work.suppress if one != name))
+        edit.set(suppress=site.works.remove_list(edit.work, site.place(edit.work), name).suppress)
     work = site.works.get(work_id)
     site.tasks.start(work.id, "check", lambda task: check_file(site, work, lang, task))
     return see_other(step_url(work, "check"))
@@ -272,7 +274,9 @@ def _start_import(request: Request, form: Form) -> Response:
     site, lang = site_of(request), language_of(request)
     if form.get("do") == "profile":
         with site.works.editing(request.path_params["work"], revision_of(form)) as edit:
-            edit.set(profile=form.get("profile", ""), check=None)
+            elsewhere = replace(edit.work, profile=form.get("profile", ""))
+            site.works.keep_lists(elsewhere, site.place(elsewhere))
+            edit.set(profile=elsewhere.profile, check=None)
             return see_other(step_url(edit.work, "check"))
     work = site.works.get(request.path_params["work"])
     running = site.tasks.of(work.id)

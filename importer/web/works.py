@@ -2,12 +2,14 @@
 
 Each has a folder of mode 0700 in the state folder, with the file, its mapping, the corrections and the
 reports. What lies there holds customers' data; it is deleted when nobody has touched it for EXPIRY_DAYS.
+Lists of people who must not be sent stay, by the place where they hold, until somebody takes them off.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import filecmp
 import hashlib
 import json
 import re
@@ -267,23 +269,48 @@ class WorkStore:
                     self.delete(folder.name)
         return len(old)
 
-    def take_lists_over(self, work_id: str) -> None:
-        """Give a piece of work that is checked for the first time the lists of people who must not be sent of
-        the last one that goes to the same place; those that were removed there are gone. Raises OSError."""
+    def lists_of_place(self, place: str) -> Path:
+        """Where the lists lie of people who must not be sent to a place, until somebody takes them off. They
+        belong to no piece of work: whichever is used, deleted or expires, the next one finds them."""
+        return self.root / "lists" / hashlib.sha256(place.encode("utf-8", "replace")).hexdigest()[:24]
+
+    def lists_due(self, work: Work, place: str) -> list[str]:
+        """The lists of a place that a piece of work does not compare with yet, or not as they are now."""
+        folder, mine = self.lists_of_place(place), self.lists_folder(work)
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        return [
+            name
+            for name in names
+            if name not in work.suppress
+            or not (mine / name).is_file()
+            or not filecmp.cmp(folder / name, mine / name)
+        ]
+
+    def take_lists_over(self, work_id: str, place: str) -> Work:
+        """Give a piece of work the lists of the place where it goes, and return it. Raises OSError."""
         with self.editing(work_id) as edit:
-            work = edit.work
-            if work.check is not None or work.suppress or work.report:
-                return
-            checked = (one for one in self.recent() if one.id != work.id and one.check and not one.report)
-            last = next((one for one in checked if one.profile == work.profile), None)
-            if last is None or not last.suppress:
-                return
-            make_private_folder(self.lists_folder(work))
-            there = [name for name in last.suppress if (self.lists_folder(last) / name).is_file()]
-            for name in there:
-                content = (self.lists_folder(last) / name).read_bytes()
-                replace_private_file(self.lists_folder(work) / name, content)
-            edit.set(suppress=tuple(there))
+            if not self.lists_of_place(place).is_dir():  # kept with the works alone until now
+                alike = (one for one in self.recent() if one.suppress and one.profile == edit.work.profile)
+                if (last := next(alike, None)) is not None:
+                    self.keep_lists(last, place)
+            if due := self.lists_due(edit.work, place):
+                _copy_lists(due, self.lists_of_place(place), self.lists_folder(edit.work))
+                edit.set(suppress=tuple(dict.fromkeys((*edit.work.suppress, *due))))
+        return self.get(work_id)
+
+    def remove_list(self, work: Work, place: str, name: str) -> Work:
+        """Take a list off a place, and return the piece of work as it is without. Raises OSError."""
+        if name in work.suppress:
+            make_private_folder(self.lists_of_place(place))
+            (self.lists_of_place(place) / name).unlink(missing_ok=True)
+        return replace(work, suppress=tuple(one for one in work.suppress if one != name))
+
+    def keep_lists(self, work: Work, place: str) -> None:
+        """Keep the lists of a piece of work for all that goes to the same place. Raises OSError."""
+        mine = self.lists_folder(work)
+        there = [name for name in work.suppress if (mine / name).is_file()]
+        if there:
+            _copy_lists(there, mine, self.lists_of_place(place))
 
     def fingerprint(self, work: Work) -> str:
         """Of all that a check depends on: how the file is read, its mapping, its corrections."""
@@ -329,6 +356,15 @@ class WorkStore:
     def no_room(self, work: Work, error: OSError) -> InputError:
         """The error of a disk that does not take the file."""
         return InputError("no-room", name=work.name, reason=reason_of(error))
+
+
+def _copy_lists(names: Iterable[str], source: Path, target: Path) -> None:
+    """Copy files as they are, with their times; a list that is half written is never in its place."""
+    make_private_folder(target)
+    for name in names:
+        part = target.parent / f"{secrets.token_hex(8)}.part"
+        shutil.copy2(source / name, part)
+        part.replace(target / name)
 
 
 @dataclass(slots=True)

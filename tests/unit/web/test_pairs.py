@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from importer.sandbox import Sandbox
@@ -187,3 +188,31 @@ def test_script_in_names_and_names_of_lists_stays_text(page: WebPage, tmp_path: 
     assert "(&lt;img src=x onerror=alert(1)&gt; Gil) was overwritten" in pages[2].text
     for one in pages:
         assert "<img" not in one.text
+
+
+@pytest.mark.parametrize("own", ["+8613800138001", "+8613800138000"])
+def test_a_contact_written_into_a_merged_cell_is_that_rows_own(
+    page: WebPage, box: Sandbox, tmp_path: Path, own: str
+) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (
+        HEAD.strip().split(","),
+        ["Karl", "Fu", "+8613800138000", "karl@fu.net"],
+        ["Lene", "Fu", None, "lene@fu.net"],
+        ["Bo", "Li", "+8613800138002", "bo@li.net"],
+    ):
+        sheet.append(row)
+    sheet.merge_cells("C2:C3")
+    book.save(tmp_path / "family.xlsx")
+    work = page.upload(tmp_path / "family.xlsx")
+    page.checked(work)
+    assert "this row goes without it" in text_of(page.get(f"{work}/correct?show=all"))
+    assert page.correct(work, 3, "sms_phone", own).ok
+    checked = text_of(page.check(work))
+    assert "3 valid" in checked
+    assert "Corrected before the cell changed" not in checked
+    page.send(work)
+    sent = {one.fields["first_name"]: one.fields.get("sms_phone") for one in box.customers()}
+    assert sent["Lene"] == own.removeprefix("+")

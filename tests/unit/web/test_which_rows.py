@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -249,6 +250,45 @@ def test_a_list_holds_for_the_next_file_until_it_is_removed(
     page.wait(second)
     third = page.begin(tmp_path, HEAD, *PEOPLE, "Ed,Yu,,ed@yu.net", name="third.csv")
     assert "gone.csv" not in text_of(page.get(f"{third}/import"))
+
+
+def test_a_list_stays_whatever_becomes_of_older_files(page: WebPage, box: Sandbox, tmp_path: Path) -> None:
+    older = page.begin(tmp_path, HEAD, *PEOPLE, name="older.csv")
+    listed = page.begin(tmp_path, HEAD, *PEOPLE, name="listed.csv")
+    page.post(f"{listed}/lists?name=gone.csv", b"email\nbo@li.net\n")
+    page.wait(listed)
+    assert "Compared with" not in text_of(page.get(f"{older}/check")), "it was checked before"
+    answer = page.change(older, "match", do="assign", column="last_name", target="f:gender")
+    assert answer.ok, answer.text
+    page.change(listed, "delete")
+    later = page.begin(tmp_path, HEAD, *PEOPLE, name="later.csv")
+    assert "Left out by these lists: 1 row" in text_of(page.get(f"{later}/import"))
+    page.send(later)
+    assert "bo@li.net" not in {one.fields.get("email") for one in box.customers()}
+
+
+def test_lists_that_lie_with_a_file_alone_hold_for_the_next_one(page: WebPage, tmp_path: Path) -> None:
+    first = page.begin(tmp_path, HEAD, *PEOPLE)
+    page.post(f"{first}/lists?name=gone.csv", b"email\nbo@li.net\n")
+    page.wait(first)
+    shutil.rmtree(page.site.works.root / "lists")
+    second = page.begin(tmp_path, HEAD, *PEOPLE[:2], name="next.csv")
+    assert "Left out by these lists: 1 row" in text_of(page.get(f"{second}/import"))
+
+
+def test_an_older_file_is_not_sent_before_it_is_compared_with_a_new_list(
+    page: WebPage, box: Sandbox, tmp_path: Path
+) -> None:
+    older = page.begin(tmp_path, HEAD, *PEOPLE, name="older.csv")
+    newer = page.begin(tmp_path, HEAD, *PEOPLE[:2], name="newer.csv")
+    for content in (b"email\nann@lee.net\n", b"email\nann@lee.net\nbo@li.net\n"):
+        page.post(f"{newer}/lists?name=gone.csv", content)
+        page.wait(newer)
+        page.change(older, "import", do="import")
+        assert box.customers() == []
+        page.check(older)
+    said = text_of(page.get(f"{older}/import"))
+    assert "Left out by these lists: 2 rows" in said
 
 
 def test_people_on_a_list_who_were_sent_before_are_named_since_the_crm_keeps_them(
