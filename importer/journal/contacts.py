@@ -22,7 +22,7 @@ from importer.batching import flat_contacts
 from importer.dataclass import dataclass
 from importer.fingerprints import FingerprintKey
 from importer.journal import row_states
-from importer.journal.database import Database
+from importer.journal.database import Database, Row
 from importer.journal.newer_imports import NewerImports
 from importer.journal.records import (
     BatchState,
@@ -263,7 +263,10 @@ class RunContacts:
 
     def newer(self, oldest: int, names: Sequence[str]) -> NewerImports:
         """What rows newer than those of age `oldest` have brought in; to be asked when it is our turn."""
-        return NewerImports(self._database, self._lane, oldest, names)
+        return NewerImports(self._database, self._lane, oldest, names, self._ages_of_run)
+
+    def _ages_of_run(self, run: Row, sheet: str, rows: np.ndarray) -> np.ndarray:
+        return ages_of(self._database, run["id"], sheet, rows, run["number"])
 
 
 # What may go

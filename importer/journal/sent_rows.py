@@ -79,6 +79,13 @@ def _decode(sent: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lines, contacts, np.broadcast_to(fields, rows)
 
 
+def read_contacts(sent: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Return of what the journal keeps of a request the contacts (int64, a line a row, zeros behind the last)
+    and the fields (uint32) of its rows."""
+    _, contacts, fields = _decode(sent)
+    return contacts, fields
+
+
 @dataclass(frozen=True, slots=True)
 class SentAs:
     """As what rows were sent that are asked about. One entry, or line, a row; zeros where nobody knows."""

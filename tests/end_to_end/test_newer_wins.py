@@ -84,6 +84,34 @@ def test_a_report_that_is_imported_again_brings_nothing_older_back(
         assert names(box) == ["Mended"] * 3
 
 
+def test_a_correction_brings_nothing_older_back_though_all_runs_are_complete(
+    importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = ["first_name", "last_name", "sms_phone", "address"]
+    write(work / "old.csv", "Old", 3, header)
+    write(work / "new.csv", "New", 1, header, start=1)
+    with Sandbox() as box:
+        use(monkeypatch, box.connection)
+        assert importer("run", "old.csv", "--report-dir", "old").code == 0
+        assert importer("run", "new.csv", "--report-dir", "new").code == 0
+        newer = summary(work / "new")["run"]
+        report = (work / "old" / "results.csv").read_text("utf-8-sig").replace("Graz", "Wien")
+        (work / "mended.csv").write_text(report, "utf-8")
+        assert importer("run", "mended.csv", "--report-dir", "mended").code == 1
+        rows = {row["first_name"] + row["sms_phone"][-1]: row for row in results(work / "mended")}
+        assert [row["_status"] for row in rows.values()] == ["imported", "not_sent", "imported"]
+        (held,) = (row for row in rows.values() if row["_status"] == "not_sent")
+        assert held["_code"] == "newer-import"
+        assert newer in held["_message"]
+        assert names(box) == ["New", "Old", "Old"]
+        # What a report brought in is as old as its file: the next correction of these rows goes.
+        (work / "again.csv").write_text(report.replace("Wien", "Linz"), "utf-8")
+        assert importer("run", "again.csv", "--report-dir", "again").code == 1
+        assert [row["_status"] for row in results(work / "again")] == ["imported", "not_sent", "imported"]
+        assert importer("run", "again.csv", "--overwrite-newer").code == 0
+        assert names(box) == ["Old", "Old", "Old"]
+
+
 def test_a_row_whose_own_request_got_no_answer_stays_unknown(
     importer: Command, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
